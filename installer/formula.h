@@ -1,0 +1,88 @@
+/*
+ * A formula as far as pouring its bottle needs it, read from Homebrew's JSON API in either form:
+ * an entry of the internal packages document (Homebrew api/formula_struct.rb) or the public
+ * formula/NAME.json (formula.rb#to_hash), the latter with the variations of the bottle tag applied.
+ *
+ * What depends on the platform is answered for Linux: `keg_only`, dependencies (uses_from_macos
+ * included, their bounds ignored), requirements.
+ */
+#ifndef BFS_INSTALLER_FORMULA_H
+#define BFS_INSTALLER_FORMULA_H
+
+#include "lib/digest.h"
+#include "lib/error.h"
+#include "lib/json.h"
+
+/* NULL-terminated arrays of owned strings; never NULL themselves after parsing. */
+typedef char **bfs_strings;
+
+struct bfs_conflict {
+	char *name;
+	char *reason;	/* "because both install ...", or NULL */
+};
+
+struct bfs_formula {
+	char *name;		/* "openssl@3" */
+	char *tap;		/* "homebrew/core", or "user/repo" for a tap's own */
+	char *version;		/* stable version, without the revision */
+	int revision;
+	int version_scheme;
+	int compatibility_version;	/* -1 where the formula has none */
+	char *pkg_version;	/* version[_revision]: the keg's directory name */
+
+	bool has_bottle;	/* for the tag asked for, or "all" */
+	char *bottle_tag;	/* "x86_64_linux", "arm64_linux" or "all" */
+	struct bfs_digest bottle_digest;
+	int bottle_rebuild;
+	char *bottle_cellar;	/* ":any", ":any_skip_relocation" or a path */
+	char *bottle_root_url;	/* NULL: the default registry */
+
+	bfs_strings dependencies;	/* needed at run time, in the document's order */
+	bfs_strings aliases;
+	bfs_strings old_names;
+	bfs_strings versioned_formulae;
+	bfs_strings link_overwrite;
+	struct bfs_conflict *conflicts;
+	size_t conflict_count;
+
+	bool keg_only;			/* on Linux */
+	bool keg_only_versioned;	/* the reason is :versioned_formula */
+	char *keg_only_reason;		/* for the message; NULL if linked */
+
+	json_t *post_install_steps;	/* array of step objects, or NULL */
+	bool post_install_defined;	/* a post_install that only Ruby could run, if there are no steps */
+
+	bool deprecated, disabled;
+	char *deprecation_reason;	/* text for the warning or error, or NULL */
+	char *unmet_requirement;	/* "macOS", "arm64 architecture"...; NULL: it can be used here */
+
+	char *desc, *homepage, *license, *caveats;	/* NULL where absent */
+	bool has_service;
+	char *ruby_source_path;		/* "Formula/p/proj.rb", or NULL */
+};
+
+/*
+ * `document` is the value of formulae.NAME in the packages document of `tag`. -EBADMSG, naming formula and
+ * field, where something has another type, or a name, version or digest that cannot be one.
+ */
+int bfs_formula_from_internal(const char *name, const json_t *document, const char *tag,
+	struct bfs_formula **ret_formula, struct bfs_error *error);
+
+/* `document` is a public formula/NAME.json; it is not changed. */
+int bfs_formula_from_public(const json_t *document, const char *tag,
+	struct bfs_formula **ret_formula, struct bfs_error *error);
+
+void bfs_formula_free(struct bfs_formula *formula);
+BFS_DEFINE_CLEANUP(struct bfs_formula *, bfs_cleanup_formula, bfs_formula_free)
+#define _cleanup_formula_ BFS_CLEANUP(bfs_cleanup_formula)
+
+/* A formula or keg name: 1 to 128 of [A-Za-z0-9@+._-], not beginning with a dot or dash. */
+bool bfs_formula_name_is_valid(const char *name);
+/* A version: 1 to 128 printable ASCII characters but the slash, not beginning with a dot. */
+bool bfs_formula_version_is_valid(const char *version);
+
+void bfs_strings_free(bfs_strings strings);
+size_t bfs_strings_count(char *const *strings);
+bool bfs_strings_contains(char *const *strings, const char *string);
+
+#endif
