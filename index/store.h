@@ -12,7 +12,6 @@
 #include "index/content.h"
 
 #define BFS_STORE_FORMAT 1
-#define BFS_PREFIX_DEFAULT "/home/linuxbrew/.linuxbrew"
 
 struct bfs_store;
 

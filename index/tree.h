@@ -20,6 +20,9 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+/* Where a prefix is mounted unless its "prefix" value says otherwise: Homebrew's own on Linux. */
+#define BFS_TREE_PREFIX_DEFAULT "/home/linuxbrew/.linuxbrew"
+
 #define BFS_TREE_ROOT 1 /* the inode of the prefix itself; FUSE's root as well */
 
 /* Directory cookies: 0 starts; entries have cookies from BFS_TREE_COOKIE_FIRST, for "." and ".." to have some. */
@@ -79,8 +82,8 @@ int bfs_tree_read_link(struct bfs_tree *tree, uint64_t ino, char **ret_target);
 /*
  * Calls `visit` for the entries of a directory whose cookie is greater than `cookie`, in cookie order,
  * until it returns non-zero (which is returned) or they end (0). A cookie depends on the name alone, so a
- * listing can go on from one although entries came or went. `name` is not NUL-terminated. `visit` must not
- * change the tree.
+ * listing can go on from one although entries came or went. `name` is not NUL-terminated. `visit` may
+ * look things up, but neither change the tree nor read another directory of it.
  */
 typedef int bfs_tree_visitor(void *context, const char *name, size_t length, uint64_t cookie,
 	const struct bfs_attributes *attributes);
@@ -109,7 +112,12 @@ struct bfs_tree_counts {
 };
 int bfs_tree_count(struct bfs_tree *tree, struct bfs_tree_counts *ret_counts);
 
-/* --- changes; `mtime` in ns since the epoch --- */
+/*
+ * --- changes; `mtime` in ns since the epoch ---
+ *
+ * As on any filesystem, a name that comes or goes sets the mtime of its directory: to the time the tree was
+ * opened. Who wants another one sets it afterwards with bfs_tree_set_mtime().
+ */
 
 int bfs_tree_make_directory(struct bfs_tree *tree, uint64_t parent, const char *name, size_t length,
 	mode_t mode, int64_t mtime, uint64_t *ret_ino);
@@ -133,11 +141,11 @@ int bfs_tree_set_mtime(struct bfs_tree *tree, uint64_t ino, int64_t mtime);
 int bfs_tree_remove(struct bfs_tree *tree, uint64_t parent, const char *name, size_t length);
 
 /*
- * Copies the tree below directory `source_ino` of another tree to a new directory `name`, with new inode numbers;
- * hardlinks stay hardlinks. Contents that this tree knows already keep the place they have here.
+ * Copies the whole of another tree to a new directory `name`, which gets its root's attributes, with new inode
+ * numbers; hardlinks stay hardlinks. Contents that this tree knows already keep the place they have here.
  */
 int bfs_tree_graft(struct bfs_tree *tree, uint64_t parent, const char *name, size_t length,
-	struct bfs_tree *source, uint64_t source_ino);
+	struct bfs_tree *source);
 
 /* Gives the pack that was noted under a provisional name the one it has now that it is complete. */
 int bfs_tree_rename_pack(struct bfs_tree *tree, const struct bfs_digest *provisional,

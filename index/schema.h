@@ -1,0 +1,30 @@
+/*
+ * The one definition of the index's tables, read by everything that makes, opens or checks one.
+ */
+#ifndef BFS_INDEX_SCHEMA_H
+#define BFS_INDEX_SCHEMA_H
+
+#include "lib/error.h"
+
+#include <sqlite3.h>
+
+/*
+ * PRAGMA user_version of an index. Revisions are additive: a reader of a later revision reads every
+ * earlier one, and one that would break earlier readers gets a new number here.
+ *	1  2026-11-24  first
+ */
+#define BFS_SCHEMA_VERSION 1
+
+/* PRAGMA application_id: "Bfs1", so that file(1) and we can tell an index from another database. */
+#define BFS_SCHEMA_APPLICATION_ID 0x42667331
+
+/* Creates the tables, with an empty root directory. */
+int bfs_schema_create(sqlite3 *db);
+
+/*
+ * Whether the database is an index of a version we read, with exactly our tables: -EPROTONOSUPPORT for a newer one,
+ * -EUCLEAN for one that has other tables, views or triggers, or is no index at all.
+ */
+int bfs_schema_check(sqlite3 *db, const char *path, struct bfs_error *error);
+
+#endif

@@ -1,0 +1,119 @@
+#include "index/snapshot.h"
+
+#include "lib/file.h"
+#include "lib/log.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+int bfs_cache_directory(char **ret_path, struct bfs_error *error)
+{
+	const char *given = getenv("BREWFS_CACHE"), *xdg = getenv("XDG_CACHE_HOME"),
+		   *home = getenv("HOME");
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (given && *given)
+		path = strdup(given);
+	else if (geteuid() == 0)
+		path = strdup("/var/cache/brewfs");
+	else if (xdg && xdg[0] == '/')
+		path = bfs_format("%s/brewfs", xdg);
+	else
+		path = bfs_format("%s/.cache/brewfs", home && *home ? home : "/tmp");
+	if (!path)
+		return -ENOMEM;
+	r = bfs_make_directories(AT_FDCWD, path, 0755);
+	if (r < 0)
+		return bfs_error_set(error, r, "making the cache directory", path, NULL);
+	*ret_path = bfs_steal(&path);
+	return 0;
+}
+
+/* The cached file as it is, if it has the size: it was checked when it got its name. */
+static bool is_cached(const char *path, uint64_t size)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+}
+
+/* Copies the store's file and hashes the copy: what is checked is what will be read. */
+static int copy_checked(struct bfs_store *store, const struct bfs_generation *generation,
+	const char *name, const char *staged, struct bfs_error *error)
+{
+	_cleanup_close_ int from = openat(bfs_store_fd(store), name, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int to = -1;
+	struct bfs_digest digest;
+	struct stat st;
+	int r;
+
+	if (from < 0 || fstat(from, &st) < 0)
+		return bfs_error_set(error, -errno, "fetching the index", name, NULL);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != generation->size)
+		return bfs_error_set(error, -EBADMSG, "fetching the index", name,
+			"it has %lld bytes, the ref says %llu", (long long)st.st_size,
+			(unsigned long long)generation->size);
+	to = open(staged, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0444);
+	if (to < 0)
+		return bfs_error_set(error, -errno, "fetching the index", staged, NULL);
+	r = bfs_copy_range(from, to, generation->size);
+	if (r == 0)
+		r = bfs_digest_of_fd(to, &digest, NULL);
+	if (r < 0)
+		return bfs_error_set(error, r, "fetching the index", staged, NULL);
+	if (!bfs_digest_equal(&digest, &generation->index))
+		return bfs_error_set(error, -EBADMSG, "fetching the index", name,
+			"its SHA-256 is not its name: the store is damaged");
+	return 0;
+}
+
+int bfs_snapshot_fetch(struct bfs_store *store, const struct bfs_generation *generation,
+	char **ret_path, struct bfs_error *error)
+{
+	char name[BFS_STORE_NAME_SIZE];
+	_cleanup_free_ char *cache = NULL, *path = NULL, *staged = NULL, *directory = NULL;
+	int r = bfs_cache_directory(&cache, error);
+
+	if (r < 0)
+		return r;
+	bfs_store_index_name(&generation->index, name);
+	directory = bfs_format("%s/indexes", cache);
+	path = bfs_format("%s/%s", cache, name);
+	staged = bfs_format("%s/%s.%d.new", cache, name, (int)getpid());
+	if (!directory || !path || !staged)
+		return -ENOMEM;
+	if (!is_cached(path, generation->size)) {
+		bfs_log_debug("fetching index %s of generation %llu", name,
+			(unsigned long long)generation->number);
+		r = bfs_make_directories(AT_FDCWD, directory, 0755);
+		if (r < 0)
+			return bfs_error_set(error, r, "making the cache directory", directory, NULL);
+		unlink(staged);
+		r = copy_checked(store, generation, name, staged, error);
+		if (r == 0 && rename(staged, path) < 0)
+			r = bfs_error_set(error, -errno, "fetching the index", path, NULL);
+		if (r < 0) {
+			unlink(staged);
+			return r;
+		}
+	}
+	*ret_path = bfs_steal(&path);
+	return 0;
+}
+
+int bfs_snapshot_open(struct bfs_store *store, const char *ref,
+	struct bfs_generation *ret_generation, struct bfs_tree **ret_tree, struct bfs_error *error)
+{
+	_cleanup_free_ char *path = NULL;
+	struct bfs_generation generation;
+	int r = bfs_ref_read(store, ref, &generation, error);
+
+	if (r == 0)
+		r = bfs_snapshot_fetch(store, &generation, &path, error);
+	if (r == 0)
+		r = bfs_tree_open(path, BFS_TREE_READ, ret_tree, error);
+	if (r == 0 && ret_generation)
+		*ret_generation = generation;
+	return r;
+}
