@@ -9,7 +9,7 @@
  *
  * Nothing has its final name in the store before its bytes are durable. A writer belongs to one thread;
  * several may write into one store at once. Memory: at most BFS_WRITER_MEMORY bytes of contents on their
- * way, whatever their size, and 48 bytes a content of the open pack.
+ * way, whatever their size, and about 100 bytes for each content added.
  */
 #ifndef BFS_INDEX_WRITER_H
 #define BFS_INDEX_WRITER_H
@@ -62,7 +62,7 @@ struct bfs_writer_counts {
 };
 void bfs_writer_get_counts(const struct bfs_writer *writer, struct bfs_writer_counts *ret_counts);
 
-/* Removes staging directories whose writers died. Called when a ref is locked for writing. */
-int bfs_writer_clean_staging(struct bfs_store *store);
+
+
 
 #endif

@@ -1,0 +1,342 @@
+#include "index/publish.h"
+
+#include "index/put.h"
+#include "index/snapshot.h"
+#include "lib/db.h"
+#include "lib/file.h"
+#include "lib/log.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+struct bfs_publication {
+	struct bfs_store *store;
+	char *ref;
+	int lock_fd;
+	struct bfs_generation base;
+	char *base_path;	/* local copy of the base index; NULL for a new ref */
+	char *cache;
+	char *work_path;	/* the working copy */
+	struct bfs_tree *tree;
+};
+
+/* Who holds the lock writes himself into it, for those who wait. */
+static void describe_holder(int fd, const char *ref)
+{
+	char holder[256] = "";
+	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+
+	if (n > 0)
+		holder[strcspn(holder, "\n")] = '\0';
+	bfs_log_info("Waiting for another brewfs that changes %s%s%s", ref, *holder ? ": " : "",
+		holder);
+}
+
+static int take_lock(struct bfs_publication *publication)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	_cleanup_free_ char *path = bfs_format("locks/%s", publication->ref);
+	char host[HOST_NAME_MAX + 1] = "", holder[HOST_NAME_MAX + 64];
+	int fd, length;
+
+	if (!path)
+		return -ENOMEM;
+	fd = openat(bfs_store_fd(publication->store), path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	publication->lock_fd = fd;
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno != EAGAIN && errno != EACCES)
+			return -errno;
+		describe_holder(fd, publication->ref);
+		while (fcntl(fd, F_OFD_SETLKW, &lock) < 0)
+			if (errno != EINTR)
+				return -errno;
+	}
+	gethostname(host, sizeof(host) - 1);
+	length = snprintf(holder, sizeof(holder), "%s, process %d\n", host, (int)getpid());
+	if (ftruncate(fd, 0) < 0)
+		return -errno;
+	return bfs_pwrite_all(fd, holder, (size_t)length, 0);
+}
+
+/* Working copies are named work.PID.sqlite; those of dead processes are garbage. */
+static void remove_dead_work(const char *cache)
+{
+	_cleanup_closedir_ DIR *dir = opendir(cache);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		int pid, end = 0;
+
+		if (sscanf(entry->d_name, "work.%d.sqlite%n", &pid, &end) != 1 || end == 0 ||
+			pid <= 0)
+			continue;
+		if (kill(pid, 0) < 0 && errno == ESRCH)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+}
+
+static int copy_base(struct bfs_publication *publication)
+{
+	_cleanup_close_ int from = open(publication->base_path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int to = -1;
+
+	if (from < 0)
+		return -errno;
+	to = open(publication->work_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (to < 0)
+		return -errno;
+	return bfs_copy_range(from, to, publication->base.size);
+}
+
+static int open_work(struct bfs_publication *publication, struct bfs_error *error)
+{
+	int r;
+
+	unlink(publication->work_path);
+	if (publication->base_path) {
+		r = copy_base(publication);
+		if (r < 0)
+			return bfs_error_set(error, r, "copying the index", publication->work_path,
+				NULL);
+		return bfs_tree_open(publication->work_path, BFS_TREE_WRITE, &publication->tree,
+			error);
+	}
+	r = bfs_tree_open(publication->work_path, BFS_TREE_NEW, &publication->tree, error);
+	if (r == 0)
+		r = bfs_tree_set_value(publication->tree, "prefix",
+			bfs_store_prefix(publication->store));
+	return r < 0 ? bfs_error_set(error, r, "making the index", publication->work_path, NULL) :
+		       0;
+}
+
+static int load_base(struct bfs_publication *publication, struct bfs_error *error)
+{
+	struct bfs_error ignored = BFS_ERROR_INIT;
+	int r = bfs_ref_read(publication->store, publication->ref, &publication->base, &ignored);
+
+	if (r < 0 && r != -ENOENT && error) {
+		*error = ignored;
+		return r;
+	}
+	bfs_error_clear(&ignored);
+	if (r == -ENOENT) {
+		publication->base = (struct bfs_generation){0};
+		return 0;
+	}
+	return r < 0 ? r :
+		       bfs_snapshot_fetch(publication->store, &publication->base,
+			       &publication->base_path, error);
+}
+
+int bfs_publication_begin(struct bfs_store *store, const char *ref,
+	struct bfs_publication **ret_publication, struct bfs_error *error)
+{
+	_cleanup_publication_ struct bfs_publication *publication =
+		calloc(1, sizeof(*publication));
+	int r;
+
+	if (!publication)
+		return -ENOMEM;
+	publication->lock_fd = -1;
+	publication->store = store;
+	if (!bfs_ref_name_is_valid(ref))
+		return bfs_error_set(error, -EINVAL, "locking the ref", ref,
+			"not a name for a ref: 1 to 64 of A-Z a-z 0-9 . _ -");
+	publication->ref = strdup(ref);
+	r = bfs_cache_directory(&publication->cache, error);
+	if (r < 0)
+		return r;
+	publication->work_path =
+		bfs_format("%s/work.%d.sqlite", publication->cache, (int)getpid());
+	if (!publication->ref || !publication->work_path)
+		return -ENOMEM;
+	r = take_lock(publication);
+	if (r < 0)
+		return bfs_error_set(error, r, "locking the ref", ref, NULL);
+	bfs_put_clean_staging(store);
+	remove_dead_work(publication->cache);
+	r = load_base(publication, error);
+	if (r == 0)
+		r = open_work(publication, error);
+	if (r == 0)
+		*ret_publication = bfs_steal(&publication);
+	return r;
+}
+
+struct bfs_tree *bfs_publication_tree(struct bfs_publication *publication)
+{
+	return publication->tree;
+}
+
+const struct bfs_generation *bfs_publication_base(const struct bfs_publication *publication)
+{
+	return &publication->base;
+}
+
+const char *bfs_publication_base_path(const struct bfs_publication *publication)
+{
+	return publication->base_path;
+}
+
+void bfs_publication_end(struct bfs_publication *publication)
+{
+	if (!publication)
+		return;
+	bfs_tree_close(publication->tree);
+	if (publication->work_path)
+		unlink(publication->work_path);
+	if (publication->lock_fd >= 0)
+		close(publication->lock_fd);
+	free(publication->work_path);
+	free(publication->base_path);
+	free(publication->cache);
+	free(publication->ref);
+	free(publication);
+}
+
+/* The generation that ends gets its index noted, the new one its line; its own digest it cannot hold. */
+static int write_log(struct bfs_publication *publication, const char *message)
+{
+	_cleanup_stmt_ sqlite3_stmt *previous = NULL, *next = NULL;
+	const struct bfs_generation *base = &publication->base;
+	sqlite3 *db = bfs_tree_db(publication->tree);
+	char host[HOST_NAME_MAX + 1] = "";
+	int r = bfs_db_prepare(db, "UPDATE generation SET digest=?2, size=?3 WHERE number=?1",
+		&previous);
+
+	if (r == 0)
+		r = bfs_db_prepare(db, "INSERT INTO generation VALUES(?1, NULL, NULL, ?2, ?3, ?4)",
+			&next);
+	if (r < 0)
+		return r;
+	gethostname(host, sizeof(host) - 1);
+	sqlite3_bind_int64(previous, 1, (int64_t)base->number);
+	sqlite3_bind_blob(previous, 2, base->index.bytes, BFS_DIGEST_SIZE, SQLITE_STATIC);
+	sqlite3_bind_int64(previous, 3, (int64_t)base->size);
+	r = bfs_db_run(previous);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(next, 1, (int64_t)base->number + 1);
+	sqlite3_bind_int64(next, 2, (int64_t)time(NULL));
+	sqlite3_bind_text(next, 3, host, -1, SQLITE_STATIC);
+	sqlite3_bind_text(next, 4, message, -1, SQLITE_STATIC);
+	return bfs_db_run(next);
+}
+
+/* Puts the finished index into the store; its local copy becomes the cached snapshot. */
+static int put_index(struct bfs_publication *publication, const char *path,
+	struct bfs_generation *generation, struct bfs_error *error)
+{
+	char name[BFS_STORE_NAME_SIZE];
+	_cleanup_free_ char *cached = NULL, *directory = NULL;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : bfs_digest_of_fd(fd, &generation->index, &generation->size);
+
+	if (r < 0)
+		return bfs_error_set(error, r, "reading the index", path, NULL);
+	bfs_store_index_name(&generation->index, name);
+	r = bfs_put_file(publication->store, fd, generation->size, name, error);
+	if (r < 0)
+		return r;
+	cached = bfs_format("%s/%s", publication->cache, name);
+	directory = bfs_format("%s/indexes", publication->cache);
+	if (!cached || !directory)
+		return -ENOMEM;
+	/* A cache that cannot be filled costs time later, no more. */
+	if (bfs_make_directories(AT_FDCWD, directory, 0755) < 0 || fchmod(fd, 0444) < 0 ||
+		rename(path, cached) < 0)
+		bfs_log_debug("keeping the index in the cache: %s: %s", cached, strerror(errno));
+	return 0;
+}
+
+int bfs_publication_commit(struct bfs_publication *publication, const char *message,
+	struct bfs_generation *ret_generation, struct bfs_error *error)
+{
+	_cleanup_free_ char *path = bfs_format("%s.new", publication->work_path);
+	struct bfs_generation generation = {.number = publication->base.number + 1};
+	int r = write_log(publication, message);
+
+	if (r < 0)
+		return bfs_error_set(error, r, "writing the log", publication->work_path, NULL);
+	if (!path)
+		return -ENOMEM;
+	unlink(path);
+	r = bfs_tree_write_copy(publication->tree, path, error);
+	if (r == 0)
+		r = put_index(publication, path, &generation, error);
+	if (r == 0)
+		r = bfs_ref_write(publication->store, publication->ref, &generation, error);
+	unlink(path);
+	if (r == 0 && ret_generation)
+		*ret_generation = generation;
+	return r;
+}
+
+void bfs_log_entries_free(struct bfs_log_entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(entries[i].message);
+		free(entries[i].host);
+	}
+	free(entries);
+}
+
+static int entry_from_row(sqlite3_stmt *stmt, const struct bfs_generation *current,
+	struct bfs_log_entry *ret_entry)
+{
+	const void *digest = sqlite3_column_blob(stmt, 1);
+	const char *host = (const char *)sqlite3_column_text(stmt, 4);
+	const char *message = (const char *)sqlite3_column_text(stmt, 5);
+
+	if (!host || !message || sqlite3_column_int64(stmt, 0) < 1)
+		return -EUCLEAN;
+	*ret_entry = (struct bfs_log_entry){.time = sqlite3_column_int64(stmt, 3)};
+	ret_entry->generation.number = (uint64_t)sqlite3_column_int64(stmt, 0);
+	if (ret_entry->generation.number == current->number) {
+		ret_entry->generation = *current;
+	} else {
+		if (!digest || sqlite3_column_bytes(stmt, 1) != BFS_DIGEST_SIZE)
+			return -EUCLEAN;
+		memcpy(ret_entry->generation.index.bytes, digest, BFS_DIGEST_SIZE);
+		ret_entry->generation.size = (uint64_t)sqlite3_column_int64(stmt, 2);
+	}
+	ret_entry->host = strdup(host);
+	ret_entry->message = strdup(message);
+	return ret_entry->host && ret_entry->message ? 0 : -ENOMEM;
+}
+
+int bfs_publication_log(struct bfs_tree *tree, const struct bfs_generation *current,
+	struct bfs_log_entry **ret_entries, size_t *ret_count, struct bfs_error *error)
+{
+	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
+	struct bfs_log_entry *entries = NULL;
+	size_t count = 0;
+	int r = bfs_db_prepare(bfs_tree_db(tree),
+		"SELECT number, digest, size, time, host, message FROM generation"
+		" ORDER BY number DESC",
+		&stmt);
+
+	while (r >= 0 && (r = bfs_db_step(stmt)) > 0) {
+		struct bfs_log_entry *grown = reallocarray(entries, count + 1, sizeof(*entries));
+
+		if (!grown) {
+			r = -ENOMEM;
+			break;
+		}
+		entries = grown;
+		r = entry_from_row(stmt, current, &entries[count]);
+		count += r != -EUCLEAN;
+	}
+	if (r < 0) {
+		bfs_log_entries_free(entries, count);
+		return bfs_error_set(error, r, "reading the log", NULL, NULL);
+	}
+	*ret_entries = entries;
+	*ret_count = count;
+	return 0;
+}

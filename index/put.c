@@ -1,0 +1,161 @@
+#include "index/put.h"
+
+#include "lib/file.h"
+#include "lib/log.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* A staging directory without a lock file may be one that is just being made. */
+#define UNLOCKED_GRACE 3600 /* seconds */
+
+bool bfs_put_exists(struct bfs_store *store, const char *name, uint64_t size)
+{
+	struct stat st;
+
+	return fstatat(bfs_store_fd(store), name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+}
+
+/* rename(2) that fails with EEXIST; in two steps where the filesystem (NFS) has it not in one. */
+static int rename_exclusive(int dir_fd, const char *from, const char *to)
+{
+	if (renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (linkat(dir_fd, from, dir_fd, to, 0) < 0)
+		return -errno;
+	return unlinkat(dir_fd, from, 0) < 0 ? -errno : 0;
+}
+
+int bfs_put_name(struct bfs_store *store, const char *staged, const char *name, uint64_t size)
+{
+	int fd = bfs_store_fd(store);
+	int r = rename_exclusive(fd, staged, name);
+
+	if (r != -EEXIST)
+		return r;
+	if (!bfs_put_exists(store, name, size)) {
+		bfs_log_warning("replacing a damaged file of the store: %s", name);
+		return renameat(fd, staged, fd, name) < 0 ? -errno : 0;
+	}
+	return unlinkat(fd, staged, 0) < 0 ? -errno : 0;
+}
+
+static int stage_copy(struct bfs_store *store, int from, uint64_t size, const char *staged)
+{
+	_cleanup_close_ int to = openat(bfs_store_fd(store), staged,
+		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	int r;
+
+	if (to < 0)
+		return -errno;
+	r = bfs_copy_range(from, to, size);
+	if (r == 0 && (fchmod(to, 0444) < 0 || fsync(to) < 0))
+		r = -errno;
+	if (close(bfs_steal_fd(&to)) < 0 && r == 0)
+		r = -errno;
+	return r;
+}
+
+int bfs_put_file(struct bfs_store *store, int fd, uint64_t size, const char *name,
+	struct bfs_error *error)
+{
+	_cleanup_free_ char *staging = NULL, *staged = NULL;
+	_cleanup_close_ int lock = -1;
+	int r;
+
+	if (bfs_put_exists(store, name, size))
+		return 0;
+	r = bfs_put_make_staging(store, &staging, &lock);
+	if (r == 0) {
+		staged = bfs_format("%s/file", staging);
+		r = staged ? stage_copy(store, fd, size, staged) : -ENOMEM;
+	}
+	if (r == 0)
+		r = bfs_put_name(store, staged, name, size);
+	if (r == 0)
+		r = bfs_sync_directory(bfs_store_fd(store), name);
+	if (staging)
+		bfs_remove_tree(bfs_store_fd(store), staging);
+	if (r < 0)
+		return bfs_error_set(error, r, "writing into the store", name, NULL);
+	return 0;
+}
+
+static int lock_file(int dir_fd, const char *path, int flags, int *ret_fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	_cleanup_close_ int fd = openat(dir_fd, path, O_RDWR | O_CLOEXEC | flags, 0644);
+
+	if (fd < 0)
+		return -errno;
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+		return -errno;
+	*ret_fd = bfs_steal_fd(&fd);
+	return 0;
+}
+
+int bfs_put_make_staging(struct bfs_store *store, char **ret_name, int *ret_lock_fd)
+{
+	_cleanup_free_ char *name = NULL, *lock = NULL;
+	char host[HOST_NAME_MAX + 1] = "";
+	uint64_t random;
+	int r;
+
+	gethostname(host, sizeof(host) - 1);
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return -EIO;
+	name = bfs_format("staging/%s.%d.%016llx", host, (int)getpid(), (unsigned long long)random);
+	lock = name ? bfs_format("%s/lock", name) : NULL;
+	if (!lock)
+		return -ENOMEM;
+	if (mkdirat(bfs_store_fd(store), name, 0755) < 0)
+		return -errno;
+	r = lock_file(bfs_store_fd(store), lock, O_CREAT | O_EXCL, ret_lock_fd);
+	if (r == 0)
+		*ret_name = bfs_steal(&name);
+	return r;
+}
+
+static bool is_abandoned(int staging_fd, const char *name)
+{
+	_cleanup_free_ char *path = bfs_format("%s/lock", name);
+	_cleanup_close_ int lock = -1;
+	struct stat st;
+	int r;
+
+	if (!path)
+		return false;
+	r = lock_file(staging_fd, path, 0, &lock);
+	if (r == -ENOENT)
+		return fstatat(staging_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			st.st_mtime < time(NULL) - UNLOCKED_GRACE;
+	return r == 0;
+}
+
+int bfs_put_clean_staging(struct bfs_store *store)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+	int fd = openat(bfs_store_fd(store), "staging", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || !is_abandoned(fd, entry->d_name))
+			continue;
+		bfs_log_debug("removing the abandoned staging directory %s", entry->d_name);
+		bfs_remove_tree(fd, entry->d_name);
+	}
+	return 0;
+}

@@ -1,0 +1,13 @@
+# Foundations: no word about Homebrew or FUSE.
+LIB_SOURCES = \
+	lib/buffer.c lib/buffer.h \
+	lib/cleanup.h \
+	lib/command.c lib/command.h \
+	lib/db.c lib/db.h \
+	lib/digest.c lib/digest.h \
+	lib/error.c lib/error.h \
+	lib/file.c lib/file.h \
+	lib/json.c lib/json.h \
+	lib/log.c lib/log.h \
+	lib/path.c lib/path.h \
+	lib/workers.c lib/workers.h
