@@ -7,8 +7,8 @@
 struct bfs_byte_queue {
 	size_t block_size;
 	size_t block_count;
-	uint8_t *memory;	/* block_count blocks, used in turn */
-	size_t *lengths;	/* of the committed blocks; under `lock` */
+	uint8_t *memory; /* block_count blocks, used in turn */
+	size_t *lengths; /* of the committed blocks; under `lock` */
 	pthread_mutex_t lock;
 	pthread_cond_t filled;	/* a block was committed, or the end or a cancellation came */
 	pthread_cond_t emptied; /* a block was read, or a cancellation came */

@@ -1,3 +1,6 @@
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
 #include "lib/gunzip.h"
 
 #include <limits.h>
@@ -17,16 +20,33 @@
 #define STEP "unpacking gzip"
 
 enum position {
-	BETWEEN_MEMBERS,	/* at the start, or after a member's trailer */
+	BETWEEN_MEMBERS, /* at the start, or after a member's trailer */
 	WITHIN_MEMBER,
-	WITHIN_PADDING,		/* zeros after the last member */
+	WITHIN_PADDING, /* zeros after the last member */
 	DAMAGED,
 };
 
+#if USE_ISAL
+/* The parts of a member's header (RFC 1952 2.3), in order. */
+enum part {
+	FIXED,
+	EXTRA_LENGTH,
+	EXTRA,
+	NAME,
+	COMMENT,
+	CHECKSUM,
+	COMPLETE,
+};
+#endif
+
 struct bfs_gunzip {
 	enum position position;
-	bool has_member;	/* at least one member was begun */
+	bool has_member; /* at least one member was begun */
 #if USE_ISAL
+	enum part part;
+	uint8_t flags;
+	uint32_t seen; /* bytes of the part */
+	uint32_t extra_length;
 	struct inflate_state stream;
 #else
 	z_stream stream;
@@ -60,21 +80,95 @@ static void backend_release(struct bfs_gunzip *gunzip)
 static int backend_begin_member(struct bfs_gunzip *gunzip)
 {
 	isal_inflate_reset(&gunzip->stream);
-	gunzip->stream.crc_flag = ISAL_GZIP;
+	gunzip->stream.crc_flag = ISAL_GZIP_NO_HDR_VER;
+	gunzip->part = FIXED;
+	gunzip->seen = 0;
+	return 0;
+}
+
+#define FLAG_CHECKSUM 2
+#define FLAG_EXTRA    4
+#define FLAG_NAME     8
+#define FLAG_COMMENT  16
+#define FLAGS_UNKNOWN 0xe0
+
+static bool fixed_byte_is_valid(struct bfs_gunzip *gunzip, uint8_t byte)
+{
+	static const uint8_t magic[] = {0x1f, 0x8b, 8};
+
+	if (gunzip->seen < sizeof(magic))
+		return byte == magic[gunzip->seen];
+	if (gunzip->seen == sizeof(magic))
+		gunzip->flags = byte;
+	return !(gunzip->flags & FLAGS_UNKNOWN);
+}
+
+/* Whether this byte is the last of its part. */
+static bool part_ends(struct bfs_gunzip *gunzip, uint8_t byte)
+{
+	uint32_t seen = ++gunzip->seen;
+
+	switch (gunzip->part) {
+	case FIXED:
+		return seen == 10;
+	case EXTRA_LENGTH:
+		gunzip->extra_length =
+			seen == 1 ? byte : gunzip->extra_length | (uint32_t)byte << 8;
+		return seen == 2;
+	case EXTRA:
+		return seen == gunzip->extra_length;
+	case CHECKSUM:
+		return seen == 2;
+	default: /* a string */
+		return byte == 0;
+	}
+}
+
+static bool part_is_present(const struct bfs_gunzip *gunzip)
+{
+	switch (gunzip->part) {
+	case EXTRA_LENGTH:
+		return gunzip->flags & FLAG_EXTRA;
+	case EXTRA:
+		return gunzip->flags & FLAG_EXTRA && gunzip->extra_length > 0;
+	case NAME:
+		return gunzip->flags & FLAG_NAME;
+	case COMMENT:
+		return gunzip->flags & FLAG_COMMENT;
+	case CHECKSUM:
+		return gunzip->flags & FLAG_CHECKSUM;
+	default:
+		return true;
+	}
+}
+
+/*
+ * isa-l can read the header too, but its 2.30 refuses a good header checksum when the header comes
+ * in pieces. The content has a checksum of its own, so that of the header is not looked at.
+ */
+static int read_header(struct bfs_gunzip *gunzip, const uint8_t **input, size_t *length)
+{
+	while (gunzip->part != COMPLETE && *length > 0) {
+		uint8_t byte = *(*input)++;
+
+		(*length)--;
+		if (gunzip->part == FIXED && !fixed_byte_is_valid(gunzip, byte))
+			return -EBADMSG;
+		if (!part_ends(gunzip, byte))
+			continue;
+		gunzip->seen = 0;
+		do
+			gunzip->part++;
+		while (!part_is_present(gunzip));
+	}
 	return 0;
 }
 
 static const char *backend_reason(int code)
 {
-	switch (code) {
-	case ISAL_INVALID_WRAPPER:
-	case ISAL_UNSUPPORTED_METHOD:
-		return "this is not gzip";
-	case ISAL_INCORRECT_CHECKSUM:
-		return "the checksum or the length of the content is wrong";
-	default:
-		return "the compressed data is damaged";
-	}
+	return code == ISAL_INCORRECT_CHECKSUM
+		       ? "the checksum or the length of the content is wrong"
+		       : "the compressed data is damaged";
 }
 
 /* 0: all input consumed or the output full; 1: the member is complete; -EBADMSG with the reason. */
@@ -82,9 +176,16 @@ static int backend_run(struct bfs_gunzip *gunzip, const uint8_t **input, size_t 
 	uint8_t **output, size_t *capacity, const char **ret_reason)
 {
 	struct inflate_state *stream = &gunzip->stream;
-	uint32_t offered = clamp(*length);
+	uint32_t offered;
 	int code;
 
+	if (read_header(gunzip, input, length) < 0) {
+		*ret_reason = "this is not gzip";
+		return -EBADMSG;
+	}
+	if (gunzip->part != COMPLETE)
+		return 0;
+	offered = clamp(*length);
 	stream->next_in = (uint8_t *)*input; /* isa-l takes no const and does not write to it */
 	stream->avail_in = offered;
 	stream->next_out = *output;
@@ -198,15 +299,16 @@ static int begin_next(struct bfs_gunzip *gunzip, uint8_t first, struct bfs_error
 	return backend_begin_member(gunzip);
 }
 
-static int skip_padding(struct bfs_gunzip *gunzip, const uint8_t **input, size_t *length,
-	struct bfs_error *error)
+static int skip_padding(
+	struct bfs_gunzip *gunzip, const uint8_t **input, size_t *length, struct bfs_error *error)
 {
 	while (*length > 0 && **input == 0) {
 		(*input)++;
 		(*length)--;
 	}
-	return *length == 0 ? 0
-			    : fail(gunzip, -EBADMSG, "bytes that are not gzip follow the end", error);
+	return *length == 0
+		       ? 0
+		       : fail(gunzip, -EBADMSG, "bytes that are not gzip follow the end", error);
 }
 
 static int run_member(struct bfs_gunzip *gunzip, const uint8_t **input, size_t *length,

@@ -1,12 +1,14 @@
 # Foundations: no word about Homebrew or FUSE.
 LIB_SOURCES = \
 	lib/buffer.c lib/buffer.h \
+	lib/byte_queue.c lib/byte_queue.h \
 	lib/cleanup.h \
 	lib/command.c lib/command.h \
 	lib/db.c lib/db.h \
 	lib/digest.c lib/digest.h \
 	lib/error.c lib/error.h \
 	lib/file.c lib/file.h \
+	lib/gunzip.c lib/gunzip.h \
 	lib/json.c lib/json.h \
 	lib/log.c lib/log.h \
 	lib/path.c lib/path.h \

@@ -1,7 +1,13 @@
 # Tests speak TAP. C_TESTS are programs built from one file each; SCRIPT_TESTS run as they are.
 C_TESTS = \
-	tests/index/test-tree
+	tests/index/test-tree \
+	tests/lib/test-byte-queue \
+	tests/lib/test-gunzip \
+	tests/lib/test-gunzip-zlib
 
 SCRIPT_TESTS =
 
 tests_index_test_tree_SOURCES = tests/index/test-tree.c
+tests_lib_test_byte_queue_SOURCES = tests/lib/test-byte-queue.c
+tests_lib_test_gunzip_SOURCES = tests/lib/test-gunzip.c
+tests_lib_test_gunzip_zlib_SOURCES = tests/lib/test-gunzip-zlib.c
