@@ -228,32 +228,6 @@ static int write_log(struct bfs_publication *publication, const char *message)
 	return bfs_db_run(next);
 }
 
-/* Puts the finished index into the store; its local copy becomes the cached snapshot. */
-static int put_index(struct bfs_publication *publication, const char *path,
-	struct bfs_generation *generation, struct bfs_error *error)
-{
-	char name[BFS_STORE_NAME_SIZE];
-	_cleanup_free_ char *cached = NULL, *directory = NULL;
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : bfs_digest_of_fd(fd, &generation->index, &generation->size);
-
-	if (r < 0)
-		return bfs_error_set(error, r, "reading the index", path, NULL);
-	bfs_store_index_name(&generation->index, name);
-	r = bfs_put_file(publication->store, fd, generation->size, name, error);
-	if (r < 0)
-		return r;
-	cached = bfs_format("%s/%s", publication->cache, name);
-	directory = bfs_format("%s/indexes", publication->cache);
-	if (!cached || !directory)
-		return -ENOMEM;
-	/* A cache that cannot be filled costs time later, no more. */
-	if (bfs_make_directories(AT_FDCWD, directory, 0755) < 0 || fchmod(fd, 0444) < 0 ||
-		rename(path, cached) < 0)
-		bfs_log_debug("keeping the index in the cache: %s: %s", cached, strerror(errno));
-	return 0;
-}
-
 int bfs_publication_commit(struct bfs_publication *publication, const char *message,
 	struct bfs_generation *ret_generation, struct bfs_error *error)
 {
@@ -268,7 +242,7 @@ int bfs_publication_commit(struct bfs_publication *publication, const char *mess
 	unlink(path);
 	r = bfs_tree_write_copy(publication->tree, path, error);
 	if (r == 0)
-		r = put_index(publication, path, &generation, error);
+		r = bfs_snapshot_put(publication->store, path, &generation, error);
 	if (r == 0)
 		r = bfs_ref_write(publication->store, publication->ref, &generation, error);
 	unlink(path);

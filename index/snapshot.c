@@ -1,5 +1,6 @@
 #include "index/snapshot.h"
 
+#include "index/put.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -115,5 +116,38 @@ int bfs_snapshot_open(struct bfs_store *store, const char *ref,
 		r = bfs_tree_open(path, BFS_TREE_READ, ret_tree, error);
 	if (r == 0 && ret_generation)
 		*ret_generation = generation;
+	return r;
+}
+
+/* A cache that cannot be filled costs time later, no more. */
+static void move_into_cache(const char *path, int fd, const char *name)
+{
+	_cleanup_free_ char *cache = NULL, *cached = NULL, *directory = NULL;
+
+	if (bfs_cache_directory(&cache, NULL) < 0)
+		return;
+	cached = bfs_format("%s/%s", cache, name);
+	directory = bfs_format("%s/indexes", cache);
+	if (!cached || !directory)
+		return;
+	if (bfs_make_directories(AT_FDCWD, directory, 0755) < 0 || fchmod(fd, 0444) < 0 ||
+		rename(path, cached) < 0)
+		bfs_log_debug("keeping the index in the cache: %s: %s", cached, strerror(errno));
+}
+
+int bfs_snapshot_put(struct bfs_store *store, const char *path,
+	struct bfs_generation *ret_generation, struct bfs_error *error)
+{
+	char name[BFS_STORE_NAME_SIZE];
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno :
+			 bfs_digest_of_fd(fd, &ret_generation->index, &ret_generation->size);
+
+	if (r < 0)
+		return bfs_error_set(error, r, "reading the index", path, NULL);
+	bfs_store_index_name(&ret_generation->index, name);
+	r = bfs_put_file(store, fd, ret_generation->size, name, error);
+	if (r == 0)
+		move_into_cache(path, fd, name);
 	return r;
 }

@@ -22,4 +22,11 @@ int bfs_snapshot_fetch(struct bfs_store *store, const struct bfs_generation *gen
 int bfs_snapshot_open(struct bfs_store *store, const char *ref,
 	struct bfs_generation *ret_generation, struct bfs_tree **ret_tree, struct bfs_error *error);
 
+/*
+ * Puts a finished index, a local file that will not change any more, into the store under its digest; the local file
+ * moves into the cache. `ret_generation->number` is left alone.
+ */
+int bfs_snapshot_put(struct bfs_store *store, const char *path,
+	struct bfs_generation *ret_generation, struct bfs_error *error);
+
 #endif

@@ -17,8 +17,8 @@
 #include "index/store.h"
 #include "index/tree.h"
 
-/* Enough for a few dozen objects under way at 1 ms a round trip. */
-#define BFS_WRITER_MEMORY (64 * 1024 * 1024)
+/* Enough for a dozen objects under way; an install has several writers. */
+#define BFS_WRITER_MEMORY (16 * 1024 * 1024)
 
 struct bfs_writer;
 
