@@ -1,0 +1,32 @@
+/*
+ * A bottle that lies on the local disk, as `brew bottle` wrote it: NAME--VERSION.TAG.bottle[.REBUILD].tar.gz. It
+ * needs no API: what the formula is, is read from the file's name, from the .bottle.json that `brew bottle --json`
+ * leaves beside it (used if its SHA-256 is the file's), from the receipt inside an older bottle, and from the
+ * formula's own text, which every bottle carries as .brew/NAME.rb.
+ *
+ * Of that text, which is Ruby, only plain lines `keg_only ...`, `link_overwrite "..."` and `desc "..."` are
+ * understood, outside on_macos blocks.
+ */
+#ifndef BFS_INSTALLER_LOCAL_BOTTLE_H
+#define BFS_INSTALLER_LOCAL_BOTTLE_H
+
+#include "installer/formula.h"
+
+struct bfs_local_bottle {
+	char *path;
+	struct bfs_formula *formula;	/* moved to the catalog by its user, who sets it to NULL */
+	json_t *tab;			/* of the .bottle.json; NULL where there is none */
+};
+
+/* Whether an operand means a file: it has a slash or ends in ".tar.gz". */
+bool bfs_local_bottle_is_path(const char *operand);
+
+/*
+ * -EINVAL for a name that is no bottle's or one of another tag than `tag` or "all"; -EBADMSG for a file that is no
+ * bottle of that name and version.
+ */
+int bfs_local_bottle_read(const char *path, const char *tag, struct bfs_local_bottle *ret_bottle,
+	struct bfs_error *error);
+void bfs_local_bottle_release(struct bfs_local_bottle *bottle);
+
+#endif
