@@ -1,0 +1,109 @@
+#!/bin/sh
+# From a fresh machine to a mounted prefix, or to a passed test suite: installs what is missing, builds, and
+# does it. Debian 12 or later, Ubuntu 22.04 or later (apt-get), Amazon Linux 2023, Fedora (dnf).
+#
+#	./bootstrap.sh run [BREWFILE]	installs the Brewfile into a store and mounts the prefix
+#	./bootstrap.sh test		builds and runs every test
+#
+# BREWFS_STORE names the store (default /var/lib/brewfs), BREWFS_MOUNTPOINT where the prefix is mounted
+# (default /home/linuxbrew/.linuxbrew). Only packages and the mount need root: as another user, sudo is used
+# for the packages.
+set -eu
+cd "$(dirname "$0")"
+top=$PWD
+
+say() {
+	printf '==> %s\n' "$*"
+}
+
+fail() {
+	printf 'Error: %s\n' "$*" >&2
+	exit 1
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+install_with_apt() {
+	missing=
+	for package; do
+		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+			missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	say "Installing packages:$missing"
+	as_root apt-get -q update
+	# shellcheck disable=SC2086
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $missing
+}
+
+install_packages() {
+	if command -v apt-get >/dev/null; then
+		set -- autoconf automake libtool pkg-config gcc libc6-dev make fuse3 libfuse3-dev \
+			libcurl4-openssl-dev libsqlite3-dev libssl-dev libarchive-dev zlib1g-dev \
+			libjansson-dev ca-certificates "$@"
+		case $(dpkg --print-architecture) in
+		amd64 | arm64) set -- libisal-dev "$@" ;;
+		esac
+		install_with_apt "$@"
+	elif command -v dnf >/dev/null; then
+		say 'Installing packages'
+		as_root dnf -qy install autoconf automake libtool pkgconf-pkg-config gcc make fuse3 \
+			fuse3-devel libcurl-devel sqlite-devel openssl-devel libarchive-devel zlib-devel \
+			jansson-devel ca-certificates
+	else
+		fail 'neither apt-get nor dnf is here: install the packages that README.md lists, then ./autogen.sh'
+	fi
+}
+
+build() {
+	[ -x configure ] || { say 'Making configure'; ./autogen.sh >build-autogen.log 2>&1 ||
+		{ cat build-autogen.log >&2; fail 'autogen.sh failed'; }; rm -f build-autogen.log; }
+	mkdir -p "$1"
+	cd "$1"
+	shift
+	[ -f Makefile ] || "$top/configure" --quiet "$@"
+	make --quiet -j "$(nproc)"
+	cd "$top"
+}
+
+run() {
+	brewfile=${1:-$top/Brewfile}
+	install_packages
+	say 'Building brewfs'
+	build build --prefix=/usr/local --enable-silent-rules
+	as_root make --quiet -C build install
+	brewfs=/usr/local/bin/brewfs
+	say "Installing $brewfile"
+	"$brewfs" install --file "$brewfile"
+	"$brewfs" mount ${BREWFS_MOUNTPOINT:+"${BREWFS_STORE:-/var/lib/brewfs}" "$BREWFS_MOUNTPOINT"}
+	"$brewfs" status
+	"$brewfs" list --versions
+}
+
+test_everything() {
+	install_packages clang clang-format docker-registry nginx-light openssl python3 elfutils rsync git strace \
+		mandoc procps e2fsprogs util-linux file debootstrap curl
+	say 'Building brewfs'
+	build build-test --enable-werror --enable-silent-rules
+	make -C build-test check
+}
+
+case ${1:-} in
+run)
+	shift
+	run "$@"
+	;;
+test)
+	test_everything
+	;;
+*)
+	sed -n '2,/^set/{s/^# \{0,1\}//p}' "$0"
+	exit 2
+	;;
+esac
