@@ -1,0 +1,446 @@
+#include "installer/install.h"
+
+#include "index/snapshot.h"
+#include "installer/finish.h"
+#include "installer/prefix.h"
+#include "lib/log.h"
+
+#include <string.h>
+#include <time.h>
+
+/* One install under way. */
+struct install {
+	const struct bfs_install_order *order;
+	struct bfs_install_report *report;
+	struct bfs_store *store;
+	struct bfs_tree *tree;			/* of the plan: a snapshot; owned */
+	struct bfs_generation generation;	/* the plan was made for */
+	struct bfs_target target;
+	struct bfs_resolution *resolution;
+	struct bfs_publication *publication;
+	struct bfs_registry *registry;
+	struct bfs_progress *progress;
+	struct bfs_downloader *downloader;
+	struct bfs_writer *writer;
+	struct bfs_content_reader *reader;
+	struct bfs_pour_request *pours;
+	size_t *pour_of;			/* for each item of the resolution, its pour */
+	size_t pour_count;
+	struct bfs_pour_set *set;
+};
+
+static void install_release(struct install *install)
+{
+	bfs_pour_set_free(install->set);
+	free(install->pours);
+	free(install->pour_of);
+	bfs_content_reader_free(install->reader);
+	bfs_writer_free(install->writer);
+	bfs_downloader_free(install->downloader);
+	bfs_progress_free(install->progress);
+	bfs_registry_free(install->registry);
+	bfs_publication_end(install->publication);
+	bfs_resolution_free(install->resolution);
+	bfs_tree_close(install->tree);
+	bfs_store_close(install->store);
+}
+
+void bfs_install_report_release(struct bfs_install_report *report)
+{
+	if (report->formulae)
+		json_decref(report->formulae);
+	bfs_strings_free(report->pending);
+	*report = (struct bfs_install_report){0};
+}
+
+/* --- plan --- */
+
+/* The store, if it is there, and the ref's tree, if it was published. */
+static int open_current(struct install *install, struct bfs_error *error)
+{
+	_cleanup_error_ struct bfs_error missing = BFS_ERROR_INIT;
+	int r = bfs_store_open(install->order->store_path, &install->store, &missing);
+
+	if (r == 0)
+		r = bfs_snapshot_open(install->store, install->order->ref, &install->generation,
+			&install->tree, &missing);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 && error) {
+		*error = missing;
+		missing = (struct bfs_error)BFS_ERROR_INIT;
+	}
+	return r;
+}
+
+static int resolve(struct install *install, struct bfs_tree *tree, struct bfs_error *error)
+{
+	const struct bfs_install_order *order = install->order;
+	struct bfs_resolve_order resolve_order = {
+		.requests = order->requests,
+		.count = order->count,
+		.find = bfs_finder_find,
+		.find_context = order->finder,
+		.tree = tree,
+		.tag = order->tag,
+		.no_upgrade = order->no_upgrade,
+		.force = order->force,
+	};
+	int r = bfs_target_find(order->target_glibc, tree, &install->target, error);
+
+	if (r < 0)
+		return r;
+	resolve_order.runtime = install->target.runtime;
+	bfs_resolution_free(install->resolution);
+	install->resolution = NULL;
+	return bfs_resolve(&resolve_order, &install->resolution, NULL, error);
+}
+
+static const char *action_name(const struct bfs_resolved *item)
+{
+	switch (item->action) {
+	case BFS_RESOLVE_POUR:
+		return "pour";
+	case BFS_RESOLVE_UPGRADE:
+		return "upgrade";
+	case BFS_RESOLVE_RELINK:
+		return "relink";
+	case BFS_RESOLVE_ALREADY:
+		break;
+	}
+	return "already";
+}
+
+static int report_item(struct install *install, const struct bfs_resolved *item)
+{
+	json_t *entry = json_pack("{s:s, s:s, s:s, s:b}", "name", item->formula->name, "version",
+		item->formula->pkg_version, "action", action_name(item), "requested",
+		item->requested);
+
+	if (!entry || json_array_append_new(install->report->formulae, entry) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static bool is_poured(const struct bfs_resolved *item)
+{
+	return item->action == BFS_RESOLVE_POUR || item->action == BFS_RESOLVE_UPGRADE;
+}
+
+static void say_already(const struct bfs_resolution *resolution)
+{
+	for (size_t i = 0; i < resolution->count; i++) {
+		const struct bfs_resolved *item = &resolution->items[i];
+
+		if (item->requested && item->action == BFS_RESOLVE_ALREADY)
+			bfs_log_info("Using %s %s: it is installed and up to date", item->formula->name,
+				item->installed ? item->installed : item->formula->pkg_version);
+	}
+}
+
+static void say_plan(const struct bfs_resolution *resolution)
+{
+	for (size_t i = 0; i < resolution->count; i++) {
+		const struct bfs_resolved *item = &resolution->items[i];
+
+		if (item->action == BFS_RESOLVE_POUR)
+			bfs_log_info("Would install %s %s%s", item->formula->name,
+				item->formula->pkg_version,
+				item->requested ? "" : " (a dependency)");
+		else if (item->action == BFS_RESOLVE_UPGRADE)
+			bfs_log_info("Would upgrade %s %s -> %s", item->formula->name,
+				item->installed ? item->installed : "?",
+				item->formula->pkg_version);
+		else if (item->action == BFS_RESOLVE_RELINK)
+			bfs_log_info("Would link %s %s", item->formula->name,
+				item->formula->pkg_version);
+	}
+}
+
+static int report_plan(struct install *install)
+{
+	const struct bfs_resolution *resolution = install->resolution;
+	int r = 0;
+
+	json_array_clear(install->report->formulae);
+	for (size_t i = 0; r == 0 && i < resolution->count; i++)
+		r = report_item(install, &resolution->items[i]);
+	install->report->changed = !bfs_resolution_is_empty(resolution);
+	return r;
+}
+
+static int plan(struct install *install, struct bfs_error *error)
+{
+	int r = open_current(install, error);
+
+	if (r == 0)
+		r = resolve(install, install->tree, error);
+	if (r < 0)
+		return r;
+	for (char **warning = install->resolution->warnings; *warning; warning++)
+		bfs_log_warning("%s", *warning);
+	say_already(install->resolution);
+	return report_plan(install);
+}
+
+/* --- pour --- */
+
+/* openjdk or openjdk@N among what a formula needs: @@HOMEBREW_JAVA@@ stands for it. */
+static const char *java_dependency(const struct bfs_resolved *item)
+{
+	for (size_t i = 0; i < item->dependency_count; i++) {
+		const char *name = item->dependencies[i].formula->name;
+
+		if (strcmp(name, "openjdk") == 0 || strncmp(name, "openjdk@", 8) == 0)
+			return name;
+	}
+	return NULL;
+}
+
+static int list_pours(struct install *install)
+{
+	const struct bfs_resolution *resolution = install->resolution;
+
+	install->pours = calloc(resolution->count + 1, sizeof(*install->pours));
+	install->pour_of = calloc(resolution->count + 1, sizeof(*install->pour_of));
+	if (!install->pours || !install->pour_of)
+		return -ENOMEM;
+	for (size_t i = 0; i < resolution->count; i++) {
+		const struct bfs_resolved *item = &resolution->items[i];
+		const struct bfs_local_bottle *local =
+			bfs_finder_local(install->order->finder, item->formula);
+
+		if (!is_poured(item))
+			continue;
+		install->pour_of[i] = install->pour_count;
+		install->pours[install->pour_count++] = (struct bfs_pour_request){
+			.formula = item->formula,
+			.path = local ? local->path : NULL,
+			.tab = local ? local->tab : NULL,
+			.java_dependency = java_dependency(item),
+		};
+	}
+	return 0;
+}
+
+static int start_pours(struct install *install, struct bfs_error *error)
+{
+	struct bfs_pour_target target = {
+		.store = install->store,
+		.base_path = bfs_publication_base_path(install->publication),
+	};
+	int r = list_pours(install);
+
+	if (r == 0)
+		r = bfs_progress_new("Pouring", install->order->quiet, &install->progress);
+	if (r == 0)
+		r = bfs_registry_new(&install->registry, error);
+	if (r == 0)
+		r = bfs_downloader_new(install->progress, &install->downloader, error);
+	if (r < 0)
+		return r;
+	target.registry = install->registry;
+	target.downloader = install->downloader;
+	if (install->pour_count > 0)
+		bfs_log_headline("Fetching and pouring %zu bottle%s", install->pour_count,
+			install->pour_count == 1 ? "" : "s");
+	return bfs_pour_set_new(&target, install->pours, install->pour_count, &install->set, error);
+}
+
+/* --- finish --- */
+
+static int append_pending(struct bfs_install_report *report, const char *name)
+{
+	size_t count = report->pending ? bfs_strings_count(report->pending) : 0;
+	bfs_strings grown = reallocarray(report->pending, count + 2, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	report->pending = grown;
+	grown[count + 1] = NULL;
+	grown[count] = strdup(name);
+	return grown[count] ? 0 : -ENOMEM;
+}
+
+/* Sizes as Homebrew's disk_usage_readable says them. */
+static void format_size(uint64_t bytes, char text[32])
+{
+	static const char *const units[] = {"B", "KB", "MB", "GB"};
+	double size = (double)bytes;
+	size_t unit = 0;
+
+	while (size >= 1000 && unit + 1 < BFS_ARRAY_LENGTH(units)) {
+		size /= 1000;
+		unit++;
+	}
+	snprintf(text, 32, unit && size < 100 && size != (double)(uint64_t)size ? "%.1f%s" : "%.0f%s",
+		size, units[unit]);
+}
+
+static void say_poured(const struct install *install, const struct bfs_resolved *item,
+	const struct bfs_keg_tree *keg)
+{
+	char size[32];
+
+	format_size(keg->bytes, size);
+	bfs_log_info("🍺  %s/Cellar/%s/%s: %llu files, %s", bfs_store_prefix(install->store),
+		item->formula->name, item->formula->pkg_version, (unsigned long long)keg->files,
+		size);
+}
+
+static int note_finished(struct install *install, const struct bfs_resolved *item,
+	const struct bfs_finished *finished)
+{
+	if (finished->conflicted || finished->step_failed)
+		install->report->failed = true;
+	return finished->pending ? append_pending(install->report, item->formula->name) : 0;
+}
+
+static int finish_poured(struct install *install, const struct bfs_finish_target *target,
+	size_t which, struct bfs_finished *finished, struct bfs_error *error)
+{
+	const struct bfs_resolved *item = &install->resolution->items[which];
+	bool local = bfs_finder_local(install->order->finder, item->formula) != NULL;
+	BFS_CLEANUP(bfs_poured_release) struct bfs_poured poured = {0};
+	int r = bfs_pour_set_take(install->set, install->pour_of[which], &poured, error);
+
+	if (r == 0)
+		r = bfs_finish_keg(target, item, &poured, local, finished, error);
+	if (r == 0)
+		say_poured(install, item, &poured.keg);
+	return r;
+}
+
+static int finish_item(struct install *install, const struct bfs_finish_target *target,
+	size_t which, struct bfs_error *error)
+{
+	const struct bfs_resolved *item = &install->resolution->items[which];
+	BFS_CLEANUP(bfs_finished_release) struct bfs_finished finished = {0};
+	int r = 0;
+
+	if (is_poured(item))
+		r = finish_poured(install, target, which, &finished, error);
+	else if (item->action == BFS_RESOLVE_RELINK)
+		r = bfs_finish_relink(target, item, &finished, error);
+	if (r == 0 && item->marks_request)
+		r = bfs_finish_mark_request(target, item, error);
+	if (r == 0)
+		r = note_finished(install, item, &finished);
+	return r;
+}
+
+static int prepare_tree(struct install *install, struct bfs_error *error)
+{
+	struct bfs_tree *tree = bfs_publication_tree(install->publication);
+	int r = bfs_prefix_prepare(tree, error);
+
+	if (r == 0 && install->target.runtime.glibc[0])
+		r = bfs_tree_set_value(tree, BFS_TARGET_GLIBC_KEY, install->target.runtime.glibc);
+	if (r == 0)
+		r = bfs_tree_set_value(tree, "bottle_tag", install->order->tag);
+	return r;
+}
+
+static int finish_all(struct install *install, struct bfs_error *error)
+{
+	struct bfs_tree *tree = bfs_publication_tree(install->publication);
+	struct bfs_finish_target target = {
+		.store = install->store,
+		.tree = tree,
+		.generation = bfs_publication_base(install->publication)->number,
+		.time = (int64_t)time(NULL),
+	};
+	int r = bfs_writer_new(install->store, NULL, &install->writer, error);
+
+	if (r == 0)
+		r = bfs_content_reader_new(install->store, &install->reader);
+	target.writer = install->writer;
+	target.reader = install->reader;
+	if (r == 0)
+		r = prepare_tree(install, error);
+	for (size_t i = 0; r == 0 && i < install->resolution->count; i++)
+		r = finish_item(install, &target, i, error);
+	if (r == 0)
+		r = bfs_writer_commit(install->writer, &tree, 1, error);
+	return r;
+}
+
+/* --- publish --- */
+
+/* "install proj libexif": what was asked for, in the log. */
+static int make_message(const struct bfs_install_order *order, struct bfs_buffer *message)
+{
+	int r = bfs_buffer_append_string(message, "install");
+
+	for (size_t i = 0; r == 0 && i < order->count; i++)
+		r = bfs_buffer_append_format(message, " %s", order->requests[i].name);
+	return r;
+}
+
+static int publish(struct install *install, struct bfs_error *error)
+{
+	_cleanup_buffer_ struct bfs_buffer message = BFS_BUFFER_INIT;
+	int r = make_message(install->order, &message);
+
+	if (r == 0)
+		r = bfs_publication_commit(install->publication, message.data,
+			&install->report->generation, error);
+	return r;
+}
+
+/* Takes the lock; a plan for a generation that is no longer the current one is made anew. */
+static int lock(struct install *install, struct bfs_error *error)
+{
+	int r = 0;
+
+	if (!install->store)
+		r = bfs_store_create(install->order->store_path, &install->store, error);
+	if (r == 0)
+		r = bfs_publication_begin(install->store, install->order->ref,
+			&install->publication, error);
+	if (r < 0)
+		return r;
+	if (bfs_publication_base(install->publication)->number == install->generation.number)
+		return 0;
+	install->generation = *bfs_publication_base(install->publication);
+	r = resolve(install, bfs_publication_tree(install->publication), error);
+	return r < 0 ? r : report_plan(install);
+}
+
+static int carry_out(struct install *install, struct bfs_error *error)
+{
+	int r = lock(install, error);
+
+	if (r < 0 || bfs_resolution_is_empty(install->resolution))
+		return r;
+	r = start_pours(install, error);
+	if (r == 0)
+		r = finish_all(install, error);
+	if (r == 0)
+		r = publish(install, error);
+	return r;
+}
+
+int bfs_install(const struct bfs_install_order *order, struct bfs_install_report *ret_report,
+	struct bfs_error *error)
+{
+	BFS_CLEANUP(bfs_install_report_release) struct bfs_install_report report = {0};
+	BFS_CLEANUP(install_release)
+	struct install install = {.order = order, .report = &report};
+	int r;
+
+	report.formulae = json_array();
+	if (!report.formulae)
+		return -ENOMEM;
+	r = plan(&install, error);
+	report.generation = install.generation;
+	if (r == 0 && order->dry_run)
+		say_plan(install.resolution);
+	else if (r == 0 && report.changed)
+		r = carry_out(&install, error);
+	if (r < 0)
+		return r;
+	*ret_report = report;
+	report = (struct bfs_install_report){0};
+	return 0;
+}

@@ -1,0 +1,176 @@
+"""What the system tests share: TAP lines, a private mount namespace, a store and a world of their own.
+
+A test calls enter() first: it is run again in a mount namespace of its own, so that the prefix it mounts at
+Homebrew's place is seen by nobody else and goes with it, however it ends.
+"""
+
+import atexit
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+SRCDIR = os.environ.get("srcdir") or os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BREWFS = os.environ.get("BREWFS") or os.path.join(SRCDIR, "build", "brewfs")
+ORACLE = os.environ.get("BREWFS_ORACLE") or os.path.join(SRCDIR, "..", "shared", "oracle")
+PREFIX = "/home/linuxbrew/.linuxbrew"
+
+_count = 0
+_failures = 0
+
+
+def ok(condition, name, detail=""):
+    """One TAP line; `detail` says more where the check failed."""
+    global _count, _failures
+    _count += 1
+    print(f"{'ok' if condition else 'not ok'} {_count} - {name}", flush=True)
+    if not condition:
+        _failures += 1
+        for line in str(detail).splitlines()[:60]:
+            print(f"# {line}", flush=True)
+    return bool(condition)
+
+
+def equal(actual, expected, name):
+    return ok(actual == expected, name, f"got {actual!r}\nexpected {expected!r}")
+
+
+def skip(name, reason):
+    global _count
+    _count += 1
+    print(f"ok {_count} - {name} # SKIP {reason}", flush=True)
+
+
+def done():
+    print(f"1..{_count}", flush=True)
+    sys.exit(1 if _failures else 0)
+
+
+def skip_all(reason):
+    print(f"1..0 # SKIP {reason}", flush=True)
+    sys.exit(0)
+
+
+def enter():
+    """Runs the test again in a mount namespace of its own, where it may mount at the prefix."""
+    if os.environ.get("BREWFS_TEST_INSIDE"):
+        return
+    if os.geteuid() != 0:
+        skip_all("mounting at the default prefix needs root")
+    if not os.path.exists("/dev/fuse"):
+        skip_all("/dev/fuse is missing")
+    os.makedirs(PREFIX, exist_ok=True)
+    environment = dict(os.environ, BREWFS_TEST_INSIDE="1")
+    result = subprocess.run(["unshare", "--mount", "--propagation", "private", sys.executable,
+                             os.path.abspath(sys.argv[0])] + sys.argv[1:], env=environment)
+    sys.exit(result.returncode)
+
+
+class Sandbox:
+    """A temporary directory with a store and a cache, and brewfs run on them."""
+
+    def __init__(self, world=None):
+        self.directory = tempfile.mkdtemp(prefix="brewfs-test-")
+        self.store = os.path.join(self.directory, "store")
+        self.environment = dict(os.environ, BREWFS_STORE=self.store,
+                                BREWFS_CACHE=os.path.join(self.directory, "cache"),
+                                HOME=self.directory, NO_COLOR="1", LC_ALL="C.UTF-8")
+        self.environment.pop("BREWFS_DEBUG", None)
+        if world:
+            self.environment.update(world.environment)
+        self.mounts = []
+        atexit.register(self.close)
+
+    def path(self, *names):
+        return os.path.join(self.directory, *names)
+
+    def run(self, *arguments, **options):
+        """Runs brewfs; stdout and stderr are text in the result."""
+        options.setdefault("timeout", 300)
+        environment = dict(self.environment, **options.pop("environment", {}))
+        return subprocess.run([BREWFS, *arguments], env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              errors="surrogateescape", **options)
+
+    def must(self, *arguments, **options):
+        """Runs brewfs and fails the test, with what it said, if it does."""
+        result = self.run(*arguments, **options)
+        if result.returncode != 0:
+            ok(False, "brewfs " + " ".join(arguments),
+               f"exit status {result.returncode}\n{result.stdout}\n{result.stderr}")
+        return result
+
+    def json(self, *arguments):
+        return json.loads(self.must(*arguments, "--json").stdout)
+
+    def mount(self, mountpoint=PREFIX, *options):
+        result = self.must("mount", self.store, mountpoint, *options)
+        self.mounts.append(mountpoint)
+        return result
+
+    def umount(self, mountpoint=PREFIX):
+        if mountpoint in self.mounts:
+            self.mounts.remove(mountpoint)
+        return self.run("umount", mountpoint)
+
+    def generation(self, ref="x86_64_linux"):
+        """Number of the ref's generation, 0 before the first."""
+        try:
+            with open(os.path.join(self.store, "refs", ref), encoding="utf-8") as file:
+                return json.load(file)["generation"]
+        except FileNotFoundError:
+            return 0
+
+    def close(self):
+        for mountpoint in self.mounts:
+            subprocess.run(["umount", "-l", mountpoint], stderr=subprocess.DEVNULL)
+        self.mounts = []
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class World:
+    """The registry, API and bottles of tests/world, started for this test."""
+
+    def __init__(self, *options):
+        self.directory = os.environ.get("BREWFS_TEST_WORLD") or os.path.join(
+            tempfile.gettempdir(), f"brewfs-world-{os.geteuid()}")
+        self.program = os.path.join(SRCDIR, "tests", "world", "world.py")
+        arguments = ["--oracle", ORACLE] if os.path.isdir(ORACLE) else []
+        subprocess.run([sys.executable, self.program, "build", self.directory, *arguments, *options],
+                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, self.program, "start", self.directory], check=True,
+                       stdout=subprocess.DEVNULL)
+        atexit.register(self.stop)
+        self.environment = {}
+        with open(os.path.join(self.directory, "env"), encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("export ") and "=" in line:
+                    name, value = line[len("export "):].rstrip("\n").split("=", 1)
+                    self.environment[name] = value.strip("'\"")
+
+    def stop(self):
+        subprocess.run([sys.executable, self.program, "stop", self.directory],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def fault(self, *arguments):
+        subprocess.run([sys.executable, self.program, "fault", self.directory, *arguments], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def log(self):
+        """Requests so far, oldest first: dictionaries with method, path, status..."""
+        output = subprocess.run([sys.executable, self.program, "log", self.directory], check=True,
+                                stdout=subprocess.PIPE, text=True).stdout
+        return [json.loads(line) for line in output.splitlines() if line.strip()]
+
+
+def wait_for(condition, seconds=10):
+    """Whether the condition came true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return bool(condition())
