@@ -1,6 +1,7 @@
 # Tests speak TAP. C_TESTS are programs built from one file each; SCRIPT_TESTS run as they are.
 C_TESTS = \
 	tests/index/test-tree \
+	tests/installer/test-bottle \
 	tests/lib/test-byte-queue \
 	tests/lib/test-gunzip \
 	tests/lib/test-gunzip-zlib
@@ -8,6 +9,7 @@ C_TESTS = \
 SCRIPT_TESTS =
 
 tests_index_test_tree_SOURCES = tests/index/test-tree.c
+tests_installer_test_bottle_SOURCES = tests/installer/test-bottle.c tests/installer/bottle_fixture.h
 tests_lib_test_byte_queue_SOURCES = tests/lib/test-byte-queue.c
 tests_lib_test_gunzip_SOURCES = tests/lib/test-gunzip.c
 tests_lib_test_gunzip_zlib_SOURCES = tests/lib/test-gunzip-zlib.c
