@@ -249,19 +249,6 @@ static int start_pours(struct install *install, struct bfs_error *error)
 
 /* --- finish --- */
 
-static int append_pending(struct bfs_install_report *report, const char *name)
-{
-	size_t count = report->pending ? bfs_strings_count(report->pending) : 0;
-	bfs_strings grown = reallocarray(report->pending, count + 2, sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	report->pending = grown;
-	grown[count + 1] = NULL;
-	grown[count] = strdup(name);
-	return grown[count] ? 0 : -ENOMEM;
-}
-
 /* Sizes as Homebrew's disk_usage_readable says them. */
 static void format_size(uint64_t bytes, char text[32])
 {
@@ -293,7 +280,8 @@ static int note_finished(struct install *install, const struct bfs_resolved *ite
 {
 	if (finished->conflicted || finished->step_failed)
 		install->report->failed = true;
-	return finished->pending ? append_pending(install->report, item->formula->name) : 0;
+	return finished->pending ? bfs_strings_add(&install->report->pending, item->formula->name) :
+				   0;
 }
 
 static int finish_poured(struct install *install, const struct bfs_finish_target *target,
@@ -347,6 +335,7 @@ static int finish_all(struct install *install, struct bfs_error *error)
 	struct bfs_finish_target target = {
 		.store = install->store,
 		.tree = tree,
+		.tag = install->order->tag,
 		.generation = bfs_publication_base(install->publication)->number,
 		.time = (int64_t)time(NULL),
 	};

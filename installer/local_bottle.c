@@ -102,19 +102,6 @@ static int parse_name(const char *path, struct bfs_formula *formula)
 		-EINVAL;
 }
 
-static int append_string(bfs_strings *strings, const char *text, size_t length)
-{
-	size_t count = bfs_strings_count(*strings);
-	bfs_strings grown = reallocarray(*strings, count + 2, sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	*strings = grown;
-	grown[count + 1] = NULL;
-	grown[count] = strndup(text, length);
-	return grown[count] ? 0 : -ENOMEM;
-}
-
 /* The text between the first pair of double quotes of a line; NULL where there is none. */
 static char *quoted(const char *line, const char *end)
 {
@@ -148,7 +135,7 @@ static int read_line(const char *line, const char *end, struct bfs_formula *form
 	} else if (text && strncmp(line, "desc ", 5) == 0 && !formula->desc) {
 		formula->desc = bfs_steal(&text);
 	} else if (text && strncmp(line, "link_overwrite ", 15) == 0) {
-		return append_string(&formula->link_overwrite, text, strlen(text));
+		return bfs_strings_add(&formula->link_overwrite, text);
 	}
 	return 0;
 }
@@ -199,7 +186,7 @@ static int read_dependencies(const json_t *tab, struct bfs_formula *formula)
 			name += 14;
 		if (!bfs_formula_name_is_valid(bfs_path_base(name)))
 			return -EBADMSG;
-		r = append_string(&formula->dependencies, name, strlen(name));
+		r = bfs_strings_add(&formula->dependencies, name);
 		if (r < 0)
 			return r;
 	}

@@ -14,7 +14,7 @@
 
 struct bfs_local_bottle {
 	char *path;
-	struct bfs_formula *formula;	/* moved to the catalog by its user, who sets it to NULL */
+	struct bfs_formula *formula;	/* owned */
 	json_t *tab;			/* of the .bottle.json; NULL where there is none */
 };
 

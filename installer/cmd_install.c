@@ -1,0 +1,271 @@
+/* brewfs install: from a Brewfile, names and bottle files to a new generation. */
+#include "installer/brewfile.h"
+#include "installer/commands.h"
+#include "installer/install.h"
+#include "lib/file.h"
+#include "lib/log.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+
+struct options {
+	const char *store;
+	const char *ref;
+	const char *tag;
+	const char *file;
+	const char *target_glibc;
+	bool dry_run;
+	bool json;
+	bool no_upgrade;
+	bool force;
+};
+
+static const struct bfs_option option_table[] = {
+	{"store", 's', "DIR", "The store (default: $BREWFS_STORE)", offsetof(struct options, store)},
+	{"ref", 'r', "REF", "The prefix to install into (default: this host's bottle tag)",
+		offsetof(struct options, ref)},
+	{"tag", 0, "TAG", "Bottles of this tag (default: REF if it is one)",
+		offsetof(struct options, tag)},
+	{"file", 'f', "BREWFILE", "Read this Brewfile; - is standard input",
+		offsetof(struct options, file)},
+	{"target-glibc", 0, "VERSION", "The oldest glibc among the hosts of the store",
+		offsetof(struct options, target_glibc)},
+	{"dry-run", 'n', NULL, "Say what would be done, and do nothing",
+		offsetof(struct options, dry_run)},
+	{"json", 0, NULL, "Print what was done as JSON", offsetof(struct options, json)},
+	{"no-upgrade", 0, NULL, "Leave installed formulae at their versions",
+		offsetof(struct options, no_upgrade)},
+	{"force", 0, NULL, "Install although formulae conflict", offsetof(struct options, force)},
+	{NULL, 0, NULL, NULL, 0},
+};
+
+/* What was asked for, from the command line or a Brewfile. */
+struct wanted {
+	struct bfs_resolve_request *requests;
+	size_t count;
+	struct bfs_local_bottle *bottles;
+	size_t bottle_count;
+	struct bfs_finder_tap *taps;
+	size_t tap_count;
+	struct bfs_brewfile *brewfile;
+	size_t refused;	/* entries of the Brewfile that cannot be done: exit status 1 */
+};
+
+static void wanted_release(struct wanted *wanted)
+{
+	for (size_t i = 0; i < wanted->bottle_count; i++)
+		bfs_local_bottle_release(&wanted->bottles[i]);
+	free(wanted->bottles);
+	free(wanted->requests);
+	free(wanted->taps);
+	bfs_brewfile_free(wanted->brewfile);
+}
+
+static bool is_tag(const char *name)
+{
+	return strcmp(name, "x86_64_linux") == 0 || strcmp(name, "arm64_linux") == 0;
+}
+
+static int allocate(struct wanted *wanted, size_t count)
+{
+	wanted->requests = calloc(count + 1, sizeof(*wanted->requests));
+	wanted->bottles = calloc(count + 1, sizeof(*wanted->bottles));
+	wanted->taps = calloc(count + 1, sizeof(*wanted->taps));
+	return wanted->requests && wanted->bottles && wanted->taps ? 0 : -ENOMEM;
+}
+
+static int read_operands(int count, char **operands, const char *tag, struct wanted *wanted,
+	struct bfs_error *error)
+{
+	int r = allocate(wanted, (size_t)count);
+
+	for (int i = 0; r == 0 && i < count; i++) {
+		struct bfs_resolve_request *request = &wanted->requests[wanted->count++];
+
+		request->name = operands[i];
+		if (!bfs_local_bottle_is_path(operands[i]))
+			continue;
+		r = bfs_local_bottle_read(operands[i], tag, &wanted->bottles[wanted->bottle_count],
+			error);
+		if (r == 0)
+			request->name = wanted->bottles[wanted->bottle_count++].formula->name;
+	}
+	return r;
+}
+
+static int read_brewfile(const char *file, struct wanted *wanted, struct bfs_error *error)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = bfs_brewfile_choose(file, false, &path, error);
+
+	if (r == 0)
+		r = bfs_brewfile_read(path, &wanted->brewfile, error);
+	if (r == 0)
+		r = allocate(wanted, wanted->brewfile->count);
+	if (r < 0)
+		return r;
+	wanted->refused = bfs_brewfile_report(wanted->brewfile);
+	for (size_t i = 0; i < wanted->brewfile->count; i++) {
+		const struct bfs_brewfile_entry *entry = &wanted->brewfile->entries[i];
+
+		if (entry->fate != BFS_BREWFILE_INSTALL)
+			continue;
+		if (entry->kind == BFS_BREWFILE_TAP)
+			wanted->taps[wanted->tap_count++] =
+				(struct bfs_finder_tap){entry->name, entry->url};
+		else if (entry->kind == BFS_BREWFILE_BREW)
+			wanted->requests[wanted->count++] = (struct bfs_resolve_request){
+				.name = entry->name,
+				.link = entry->link,
+				.ensures_link = true,
+			};
+	}
+	return 0;
+}
+
+/* What a Brewfile wants written when its formula is installed: the version, for other tools. */
+static int write_version_files(const struct wanted *wanted, const struct bfs_install_report *report,
+	struct bfs_error *error)
+{
+	for (size_t i = 0; wanted->brewfile && i < wanted->brewfile->count; i++) {
+		const struct bfs_brewfile_entry *entry = &wanted->brewfile->entries[i];
+		json_t *item;
+		size_t which;
+
+		if (!entry->version_file || entry->fate != BFS_BREWFILE_INSTALL)
+			continue;
+		json_array_foreach(report->formulae, which, item)
+		{
+			const char *version = bfs_json_string_or(item, "version", "");
+			_cleanup_free_ char *text = bfs_format("%.*s\n",
+				(int)strcspn(version, "_"), version);
+			int r;
+
+			if (strcmp(bfs_json_string_or(item, "name", ""), entry->name) != 0)
+				continue;
+			r = text ? bfs_replace_file(AT_FDCWD, entry->version_file, text,
+					   strlen(text), 0644) :
+				   -ENOMEM;
+			if (r < 0)
+				return bfs_error_set(error, r, "writing the version",
+					entry->version_file, NULL);
+		}
+	}
+	return 0;
+}
+
+static int print_json(const struct bfs_install_order *order,
+	const struct bfs_install_report *report)
+{
+	char hex[BFS_DIGEST_HEX_SIZE] = "";
+	_cleanup_json_ json_t *pending = json_array();
+	_cleanup_json_ json_t *document = NULL;
+
+	if (report->generation.number)
+		bfs_digest_to_hex(&report->generation.index, hex);
+	for (char **name = report->pending; name && *name; name++)
+		json_array_append_new(pending, json_string(*name));
+	document = json_pack("{s:s, s:s, s:s, s:I, s:s, s:b, s:b, s:O, s:O}", "store",
+		order->store_path, "ref", order->ref, "tag", order->tag, "generation",
+		(json_int_t)report->generation.number, "index", hex, "changed", report->changed,
+		"dry_run", order->dry_run, "formulae", report->formulae, "pending", pending);
+	return document ? bfs_json_print(document) : -ENOMEM;
+}
+
+static void say_result(const struct bfs_install_order *order,
+	const struct bfs_install_report *report)
+{
+	if (report->changed && !order->dry_run)
+		bfs_log_info("Generation %llu of %s", (unsigned long long)report->generation.number,
+			order->ref);
+	if (!report->pending)
+		return;
+	bfs_log_headline("Pending post-install steps");
+	bfs_log_info("These formulae have steps that must run a program; they were not run:");
+	for (char **name = report->pending; *name; name++)
+		bfs_log_info("  %s", *name);
+}
+
+static int install(const struct options *options, const char *store, const char *tag,
+	struct wanted *wanted, struct bfs_error *error)
+{
+	BFS_CLEANUP(bfs_finder_release)
+	struct bfs_finder finder = {
+		.tag = tag,
+		.bottles = wanted->bottles,
+		.bottle_count = wanted->bottle_count,
+		.taps = wanted->taps,
+		.tap_count = wanted->tap_count,
+	};
+	BFS_CLEANUP(bfs_install_report_release) struct bfs_install_report report = {0};
+	struct bfs_install_order order = {
+		.store_path = store,
+		.ref = options->ref ? options->ref : tag,
+		.tag = tag,
+		.target_glibc = options->target_glibc,
+		.requests = wanted->requests,
+		.count = wanted->count,
+		.finder = &finder,
+		.dry_run = options->dry_run,
+		.no_upgrade = options->no_upgrade,
+		.force = options->force,
+		.quiet = options->json,
+	};
+	int r = bfs_install(&order, &report, error);
+
+	if (r == 0 && !order.dry_run)
+		r = write_version_files(wanted, &report, error);
+	if (r < 0)
+		return r;
+	say_result(&order, &report);
+	if (options->json)
+		r = print_json(&order, &report);
+	return r < 0 ? r : report.failed;
+}
+
+static int run(const void *fields, int count, char **operands)
+{
+	const struct options *options = fields;
+	BFS_CLEANUP(wanted_release) struct wanted wanted = {0};
+	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
+	_cleanup_free_ char *store = NULL;
+	const char *tag = options->tag		       ? options->tag :
+		options->ref && is_tag(options->ref) ? options->ref :
+						       bfs_ref_default();
+	int r = bfs_store_default_path(options->store, &store);
+
+	bfs_log_set_quiet(options->json);
+	if (count > 0 && options->file) {
+		bfs_log_error("install: either formulae or a Brewfile, not both");
+		return BFS_EXIT_USAGE;
+	}
+	if (!is_tag(tag)) {
+		bfs_log_error("install: %s: the tags are x86_64_linux and arm64_linux", tag);
+		return BFS_EXIT_USAGE;
+	}
+	if (options->ref && !bfs_ref_name_is_valid(options->ref)) {
+		bfs_log_error("install: %s: not a name for a ref", options->ref);
+		return BFS_EXIT_USAGE;
+	}
+	if (r == 0 && count > 0)
+		r = read_operands(count, operands, tag, &wanted, &error);
+	else if (r == 0)
+		r = read_brewfile(options->file, &wanted, &error);
+	if (r == 0)
+		r = install(options, store, tag, &wanted, &error);
+	if (r < 0)
+		return bfs_error_report(&error, r);
+	return r > 0 || wanted.refused > 0;
+}
+
+const struct bfs_command bfs_cmd_install = {
+	.name = "install",
+	.synopsis = "[FORMULA | BOTTLE.tar.gz]...",
+	.summary = "Install formulae, bottle files or what a Brewfile lists into a store",
+	.options = option_table,
+	.options_size = sizeof(struct options),
+	.minimum_operands = 0,
+	.maximum_operands = -1,
+	.run = run,
+};

@@ -1,0 +1,11 @@
+/*
+ * The commands of this folder, for the table in brewfs.c.
+ */
+#ifndef BFS_INSTALLER_COMMANDS_H
+#define BFS_INSTALLER_COMMANDS_H
+
+#include "lib/command.h"
+
+extern const struct bfs_command bfs_cmd_install;
+
+#endif
