@@ -128,6 +128,10 @@ void bfs_tree_close(struct bfs_tree *tree)
 		return;
 	for (size_t i = 0; i < STMT_COUNT; i++)
 		sqlite3_finalize(tree->statements[i]);
+	for (size_t i = 0; i < BFS_TREE_KEPT_LEVELS; i++) {
+		sqlite3_finalize(tree->savepoints[0][i]);
+		sqlite3_finalize(tree->savepoints[1][i]);
+	}
 	bfs_db_close(tree->db);
 	free(tree);
 }

@@ -29,9 +29,28 @@ static int run_savepoint(struct bfs_tree *tree, const char *verb, unsigned level
 	return bfs_db_exec(tree->db, sql);
 }
 
+/* The same for the frequent ones, with statements that are kept. `which`: 0 SAVEPOINT, 1 RELEASE. */
+static int run_kept(struct bfs_tree *tree, int which, unsigned level)
+{
+	static const char *const verbs[] = {"SAVEPOINT", "RELEASE"};
+	char sql[64];
+
+	if (level >= BFS_TREE_KEPT_LEVELS)
+		return run_savepoint(tree, verbs[which], level);
+	if (!tree->savepoints[which][level]) {
+		int r;
+
+		snprintf(sql, sizeof(sql), "%s level%u", verbs[which], level);
+		r = bfs_db_prepare(tree->db, sql, &tree->savepoints[which][level]);
+		if (r < 0)
+			return r;
+	}
+	return bfs_db_run(tree->savepoints[which][level]);
+}
+
 int bfs_tree_begin(struct bfs_tree *tree)
 {
-	int r = tree->writable ? run_savepoint(tree, "SAVEPOINT", tree->depth) : -EROFS;
+	int r = tree->writable ? run_kept(tree, 0, tree->depth) : -EROFS;
 
 	if (r == 0)
 		tree->depth++;
@@ -45,7 +64,7 @@ int bfs_tree_commit(struct bfs_tree *tree)
 	if (tree->depth == 1)
 		r = save_next_ino(tree);
 	if (r == 0)
-		r = run_savepoint(tree, "RELEASE", tree->depth - 1);
+		r = run_kept(tree, 1, tree->depth - 1);
 	if (r == 0)
 		tree->depth--;
 	return r;

@@ -32,6 +32,9 @@ enum bfs_tree_statement {
 	STMT_COUNT
 };
 
+/* Nested transactions up to this depth have their statements kept; a change nests two deep. */
+#define BFS_TREE_KEPT_LEVELS 4
+
 struct bfs_tree {
 	sqlite3 *db;
 	bool writable;
@@ -40,6 +43,7 @@ struct bfs_tree {
 	unsigned depth;		/* of nested transactions */
 	int64_t now;		/* when it was opened, ns since the epoch */
 	sqlite3_stmt *statements[STMT_COUNT];
+	sqlite3_stmt *savepoints[2][BFS_TREE_KEPT_LEVELS];	/* SAVEPOINT, RELEASE */
 };
 
 /* The statement, ready to bind; reset it with _reset_stmt_. */
