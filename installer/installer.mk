@@ -2,10 +2,30 @@
 INSTALLER_SOURCES = \
 	installer/bottle.c installer/bottle.h \
 	installer/bottle_deferred.c installer/bottle_deferred.h \
+	installer/bottle_manifest.c installer/bottle_manifest.h \
 	installer/bottle_member.c installer/bottle_member.h \
 	installer/bottle_unpack.c installer/bottle_unpack.h \
+	installer/catalog.c installer/catalog.h \
+	installer/catalog_convert.c installer/catalog_private.h \
+	installer/catalog_packages.c \
+	installer/catalog_single.c \
+	installer/download.c installer/transport_private.h \
+	installer/download_verdict.c \
+	installer/formula.c installer/formula.h \
+	installer/formula_fields.c installer/formula_private.h \
+	installer/formula_internal.c \
+	installer/formula_lifecycle.c \
+	installer/formula_public.c \
+	installer/formula_rules.c \
+	installer/homebrew_key.c installer/homebrew_key.h \
+	installer/jws.c installer/jws.h \
 	installer/keg_builder.c installer/keg_builder.h \
 	installer/payload.c installer/payload.h \
+	installer/registry.c installer/registry.h \
+	installer/registry_places.c installer/registry_places.h \
 	installer/relocate_link.c installer/relocate_link.h \
 	installer/relocate_scope.c installer/relocate_scope.h \
-	installer/relocate_text.c installer/relocate_text.h
+	installer/relocate_text.c installer/relocate_text.h \
+	installer/suggest.c installer/suggest.h \
+	installer/transport.c installer/transport.h \
+	installer/url.c installer/url.h

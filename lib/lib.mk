@@ -10,6 +10,8 @@ LIB_SOURCES = \
 	lib/file.c lib/file.h \
 	lib/gunzip.c lib/gunzip.h \
 	lib/json.c lib/json.h \
+	lib/json_walk.c lib/json_walk.h \
 	lib/log.c lib/log.h \
 	lib/path.c lib/path.h \
+	lib/progress.c lib/progress.h \
 	lib/workers.c lib/workers.h

@@ -2,6 +2,8 @@
 C_TESTS = \
 	tests/index/test-tree \
 	tests/installer/test-bottle \
+	tests/installer/test-formula \
+	tests/installer/test-jws \
 	tests/lib/test-byte-queue \
 	tests/lib/test-gunzip \
 	tests/lib/test-gunzip-zlib
@@ -13,3 +15,5 @@ tests_installer_test_bottle_SOURCES = tests/installer/test-bottle.c tests/instal
 tests_lib_test_byte_queue_SOURCES = tests/lib/test-byte-queue.c
 tests_lib_test_gunzip_SOURCES = tests/lib/test-gunzip.c
 tests_lib_test_gunzip_zlib_SOURCES = tests/lib/test-gunzip-zlib.c
+tests_installer_test_formula_SOURCES = tests/installer/test-formula.c
+tests_installer_test_jws_SOURCES = tests/installer/test-jws.c tests/installer/signing.h

@@ -1,0 +1,86 @@
+/*
+ * The parts of a catalog: the packages file (catalog_packages.c, catalog_convert.c), single
+ * documents (catalog_single.c), and the finding of names (catalog.c). For these files only.
+ */
+#ifndef BFS_INSTALLER_CATALOG_PRIVATE_H
+#define BFS_INSTALLER_CATALOG_PRIVATE_H
+
+#include "installer/catalog.h"
+#include "installer/jws.h"
+#include "installer/transport.h"
+#include "lib/db.h"
+
+/* Of a packages file; one with another is made anew. */
+#define BFS_CATALOG_FORMAT 1
+
+struct bfs_catalog_tap {
+	char *name;	 /* "user/repo" */
+	char *url;	 /* base of its documents, without a slash at its end; NULL: none */
+	char *directory; /* of the cache; NULL until used */
+	bool warned;	 /* that they are not signed */
+};
+
+struct bfs_catalog_entry {
+	struct bfs_formula *formula;
+	bool local; /* from bfs_catalog_add_formula() */
+};
+
+struct bfs_catalog {
+	char *tag;
+	char *root;	 /* of the API documents, without a slash at its end */
+	char *directory; /* of the cache for that root */
+	enum bfs_catalog_freshness freshness;
+	struct bfs_jws_key *key;
+	struct bfs_downloader *downloader; /* NULL until something is downloaded */
+
+	sqlite3 *db; /* the packages file; NULL where there are single documents only */
+	sqlite3_stmt *find_formula, *find_alias, *find_rename, *find_migration;
+	bool warned; /* that single documents are not signed */
+
+	struct bfs_catalog_entry *entries;
+	size_t entry_count;
+	struct bfs_catalog_tap *taps;
+	size_t tap_count;
+};
+
+/* The downloader, started if need be. */
+int bfs_catalog_get_downloader(struct bfs_catalog *catalog, struct bfs_error *error);
+
+/* The cache directory for documents below `root`, made if need be. */
+int bfs_catalog_make_directory(const char *root, char **ret_directory, struct bfs_error *error);
+
+/*
+ * Whether what was checked with the server at `checked` (s since 1970) may be used without asking:
+ * the rules of freshness.
+ */
+bool bfs_catalog_is_fresh(const struct bfs_catalog *catalog, int64_t checked);
+
+/*
+ * Opens the packages file, downloading and converting the document if need be. Leaves catalog->db
+ * NULL, successfully, where the server has no such document.
+ */
+int bfs_catalog_open_packages(struct bfs_catalog *catalog, struct bfs_error *error);
+
+/* What else is known about a packages document. Strings may be NULL. */
+struct bfs_catalog_origin {
+	const char *tag;
+	const char *etag, *last_modified; /* as the server sent them */
+	const struct bfs_digest *key;	  /* that verified it */
+};
+
+/*
+ * Makes a packages file at `path`, synced, from the payload of the document, which is changed on
+ * the way. -EBADMSG naming the place where it is not what it should be. `name` is the document's
+ * URL.
+ */
+int bfs_catalog_convert(char *payload, size_t length, const char *name,
+	const struct bfs_catalog_origin *origin, const char *path, struct bfs_error *error);
+
+/*
+ * The single document of a core formula, or of a tap's with `tap`: from the cache, or downloaded.
+ * -ENOENT where the server has none.
+ */
+int bfs_catalog_find_single(struct bfs_catalog *catalog, struct bfs_catalog_tap *tap,
+	const char *name, struct bfs_formula **ret_formula, struct bfs_error *error);
+
+#endif
