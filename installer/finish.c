@@ -251,6 +251,37 @@ static int make_links(const struct bfs_finish_target *target, const struct bfs_r
 	return r;
 }
 
+/* --- post_install --- */
+
+static int run_steps(const struct bfs_finish_target *target, const struct bfs_formula *formula,
+	struct bfs_finished *finished, struct bfs_error *error)
+{
+	BFS_CLEANUP(bfs_steps_result_release) struct bfs_steps_result result = {0};
+	struct bfs_steps_order order = {
+		.tree = target->tree,
+		.reader = target->reader,
+		.writer = target->writer,
+		.prefix = bfs_store_prefix(target->store),
+		.formula = formula,
+		.mtime = target->time * NS_PER_S,
+	};
+	int r = bfs_steps_run(&order, &result, error);
+
+	if (r < 0)
+		return r;
+	for (char **warning = result.warnings; warning && *warning; warning++)
+		bfs_log_warning("%s: %s", formula->name, *warning);
+	if (result.failure) {
+		bfs_log_warning("The post-install step did not complete successfully: %s: %s",
+			formula->name, result.failure);
+		finished->step_failed = true;
+	}
+	if (!result.pending)
+		return 0;
+	finished->pending = json_dumps(result.pending, JSON_COMPACT);
+	return finished->pending ? 0 : -ENOMEM;
+}
+
 /* --- all of it --- */
 
 static int finish(const struct bfs_finish_target *target, const struct bfs_resolved *resolved,
@@ -272,7 +303,7 @@ static int finish(const struct bfs_finish_target *target, const struct bfs_resol
 	if (r == 0)
 		r = bfs_etc_install(target->tree, keg, error);
 	if (r == 0)
-		r = bfs_finish_steps(target, formula, finished, error);
+		r = run_steps(target, formula, finished, error);
 	if (r == 0)
 		r = note_keg(target, formula, receipt, finished->pending, error);
 	return r;
