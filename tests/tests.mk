@@ -8,7 +8,8 @@ C_TESTS = \
 	tests/lib/test-gunzip \
 	tests/lib/test-gunzip-zlib
 
-SCRIPT_TESTS =
+SCRIPT_TESTS = \
+	tests/world/test-world.py
 
 tests_index_test_tree_SOURCES = tests/index/test-tree.c
 tests_installer_test_bottle_SOURCES = tests/installer/test-bottle.c tests/installer/bottle_fixture.h

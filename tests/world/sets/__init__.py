@@ -1,0 +1,1 @@
+"""The formulae of the test world, a module per kind; each has a function formulae()."""
