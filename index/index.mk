@@ -1,12 +1,30 @@
 # The store: objects, packs, trees, generations. No FUSE, no curl.
 INDEX_SOURCES = \
+	index/check.c index/check.h \
+	index/check_file.c index/check_file.h \
+	index/check_files.c index/check_files.h \
+	index/check_prefix.c index/check_prefix.h \
+	index/check_store.c index/check_store.h \
+	index/check_tree.c index/check_tree.h \
+	index/check_unused.c index/check_unused.h \
+	index/cmd_deps.c index/commands.h \
+	index/cmd_du.c \
+	index/cmd_fsck.c \
+	index/cmd_info.c \
+	index/cmd_list.c \
+	index/cmd_log.c \
 	index/content.c index/content.h \
+	index/flatten.c index/flatten.h \
 	index/keg.c index/keg.h \
 	index/known.c index/known.h \
 	index/pack.c index/pack.h \
 	index/publish.c index/publish.h \
 	index/put.c index/put.h \
+	index/rack.c index/rack.h \
+	index/reading.c index/reading.h \
+	index/receipt.c index/receipt.h \
 	index/ref.c index/ref.h \
+	index/references.c index/references.h \
 	index/schema.c index/schema.h \
 	index/snapshot.c index/snapshot.h \
 	index/store.c index/store.h \
@@ -14,4 +32,5 @@ INDEX_SOURCES = \
 	index/tree_change.c \
 	index/tree_graft.c \
 	index/tree_path.c index/tree_path.h \
+	index/usage.c index/usage.h \
 	index/writer.c index/writer.h

@@ -1,5 +1,5 @@
 /*
- * What tree.c, tree_change.c and tree_graft.c share of a tree; nobody else includes it.
+ * What tree.c, tree_change.c, tree_graft.c and check_tree.c share of a tree; nobody else includes it.
  */
 #ifndef BFS_INDEX_TREE_PRIVATE_H
 #define BFS_INDEX_TREE_PRIVATE_H

@@ -9,9 +9,11 @@ LIB_SOURCES = \
 	lib/error.c lib/error.h \
 	lib/file.c lib/file.h \
 	lib/gunzip.c lib/gunzip.h \
+	lib/help.c lib/help.h \
 	lib/json.c lib/json.h \
 	lib/json_walk.c lib/json_walk.h \
 	lib/log.c lib/log.h \
 	lib/path.c lib/path.h \
 	lib/progress.c lib/progress.h \
+	lib/text.c lib/text.h \
 	lib/workers.c lib/workers.h
