@@ -36,10 +36,10 @@ struct bfs_bottle_order {
 	const char *version;		/* of the keg (pkg_version) */
 	const char *prefix;		/* placeholders become it */
 	struct bfs_digest digest;	/* of the tar.gz, which must match */
-	const json_t *tab;		/* the tab from the registry, or NULL: the receipt inside, else full relocation */
-	const char *java_dependency;	/* runtime dependency named openjdk or openjdk@N; NULL: as the tab says */
-	bool skip_elf;			/* cellar :any_skip_relocation; honoured for builders >= 5.1.15 only */
-	uint64_t size_limit;		/* bytes of content, before relocation, above which it is a bomb; 0: 64 GiB */
+	const json_t *tab;		/* from the registry; NULL: the receipt inside, else full relocation */
+	const char *java_dependency;	/* named openjdk or openjdk@N; NULL: the tab's */
+	bool skip_elf;			/* cellar :any_skip_relocation; counts for builders >= 5.1.15 */
+	uint64_t size_limit;		/* bytes of content beyond which it is a bomb; 0: 64 GiB */
 };
 
 struct bfs_bottle;
@@ -63,9 +63,8 @@ int bfs_bottle_write(struct bfs_bottle *bottle, const void *data, size_t length,
 
 struct bfs_keg_tree {
 	struct bfs_tree *tree;		/* its root is the keg directory; closed by the caller */
-	json_t *tab;			/* the tab that counts (order's, or the receipt inside); NULL if there was
-					 * none; a reference that the caller drops by json_decref()
-					 * */
+	json_t *tab;			/* the tab that counts (order's, or the receipt inside), to be
+					 * dropped by json_decref(); NULL if there was none */
 	uint64_t files;			/* regular files and symlinks, as Homebrew counts them */
 	uint64_t bytes;			/* of regular files, each inode once */
 };

@@ -57,7 +57,7 @@ struct bfs_bottle_relocation {
 	const struct bfs_relocate_scope *scope;		/* with its tab */
 	const struct bfs_text_relocation *text;
 	struct bfs_elf_policy elf;
-	const char *keg;				/* its path in the prefix, "Cellar/NAME/VERSION" */
+	const char *keg;				/* "Cellar/NAME/VERSION" */
 };
 
 /*

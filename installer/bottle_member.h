@@ -29,8 +29,8 @@ enum bfs_member_type {
 struct bfs_member {
 	enum bfs_member_type type;
 	char *path;		/* relative to the keg, clean; "" for the keg itself */
-	char *link;		/* a symlink's target; the path a hardlink leads to, as `path`; else NULL */
-	mode_t mode;		/* permission bits as Homebrew extracts: no set-id or sticky bit, umask 022 */
+	char *link;		/* a symlink's target; where a hardlink leads to, as `path`; else NULL */
+	mode_t mode;		/* as Homebrew extracts: no set-id or sticky bit, umask 022 */
 	int64_t mtime;		/* ns since the epoch */
 	uint64_t size;		/* of a file's content in bytes, as its header says */
 };

@@ -181,7 +181,7 @@ int bfs_payload_read(struct bfs_payload *payload, struct archive *archive, uint6
 
 void bfs_payload_borrow(struct bfs_payload *payload, const uint8_t *data, size_t length)
 {
-	payload->data = data;
+	payload->data = length ? data : (const uint8_t *)"";
 	payload->length = length;
 }
 

@@ -54,7 +54,7 @@ enum bfs_scope_answer bfs_relocate_scope_edits_links(const struct bfs_relocate_s
 enum bfs_scope_answer bfs_relocate_scope_covers_text(const struct bfs_relocate_scope *scope,
 	const char *path, const void *data, size_t length);
 
-/* The first runtime dependency named openjdk or openjdk@N in the tab; NULL if there is none. Allocated. */
+/* The first runtime dependency named openjdk or openjdk@N in the tab, allocated; NULL if none. */
 int bfs_tab_java_dependency(const json_t *tab, char **ret_name);
 
 #endif

@@ -7,8 +7,8 @@
  *	@@HOMEBREW_REPOSITORY@@		PREFIX/Homebrew
  *	@@HOMEBREW_LIBRARY@@		PREFIX/Homebrew/Library
  *	@@HOMEBREW_PERL@@		PREFIX/opt/perl/bin/perl
- *	@@HOMEBREW_JAVA@@		PREFIX/opt/NAME/libexec, NAME being the runtime dependency openjdk or
- *					openjdk@N; without one it stays as it is
+ *	@@HOMEBREW_JAVA@@		PREFIX/opt/NAME/libexec, NAME being the runtime
+ *					dependency openjdk or openjdk@N; none: left alone
  *
  * Bytes are bytes: no encoding is assumed. As in Homebrew one placeholder after the other is
  * replaced everywhere, the longest first; it makes a difference only where two of them overlap.

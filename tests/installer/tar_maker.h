@@ -75,25 +75,29 @@ static inline void tar_add(struct bfs_buffer *tar, const struct tar_member *memb
 	tar_pad(tar);
 }
 
-/* A pax header with one record for the member that follows. */
-static inline void tar_add_pax(
-	struct bfs_buffer *tar, const char *key, const char *value, size_t length)
+/* Adds a record to what will be a pax header. */
+static inline void tar_pax_record(
+	struct bfs_buffer *records, const char *key, const char *value, size_t length)
 {
-	struct tar_member member = {.name = "pax", .type = 'x'};
 	size_t size = strlen(key) + length + 3, total = size;
-	struct bfs_buffer record = BFS_BUFFER_INIT;
 	char number[24];
 
 	do
 		total = size + (size_t)snprintf(number, sizeof(number), "%zu", total);
 	while (total != size + (size_t)snprintf(number, sizeof(number), "%zu", total));
-	bfs_buffer_append_format(&record, "%zu %s=", total, key);
-	bfs_buffer_append(&record, value, length);
-	bfs_buffer_append(&record, "\n", 1);
-	member.content = record.data;
-	member.length = record.length;
+	bfs_buffer_append_format(records, "%zu %s=", total, key);
+	bfs_buffer_append(records, value, length);
+	bfs_buffer_append(records, "\n", 1);
+}
+
+/* A pax header of these records for the member that follows; the records are used up. */
+static inline void tar_add_pax(struct bfs_buffer *tar, struct bfs_buffer *records)
+{
+	struct tar_member member = {
+		.name = "pax", .type = 'x', .content = records->data, .length = records->length};
+
 	tar_add(tar, &member);
-	bfs_buffer_release(&record);
+	bfs_buffer_release(records);
 }
 
 static inline void tar_end(struct bfs_buffer *tar)
