@@ -251,6 +251,39 @@ static int make_links(const struct bfs_finish_target *target, const struct bfs_r
 	return r;
 }
 
+/* --- service --- */
+
+#define UNIT_LIMIT 65536 /* bytes; a unit has some hundred */
+
+/*
+ * Homebrew makes var/log for a service that logs there (formula_installer.rb#install_service); its unit, which is
+ * in the keg, says so.
+ */
+static int make_service_log(const struct bfs_finish_target *target,
+	const struct bfs_formula *formula, const char *keg, struct bfs_error *error)
+{
+	_cleanup_free_ char *unit = bfs_format("%s/homebrew.%s.service", keg, formula->name);
+	_cleanup_free_ char *log = bfs_format("%s/var/log", bfs_store_prefix(target->store));
+	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
+	struct bfs_attributes attributes;
+	struct bfs_content content;
+	int r;
+
+	if (!unit || !log)
+		return -ENOMEM;
+	if (bfs_tree_lstat_path(target->tree, unit, &attributes) < 0 ||
+		!S_ISREG(attributes.mode) || attributes.size > UNIT_LIMIT)
+		return 0;
+	r = bfs_tree_content(target->tree, attributes.ino, &content);
+	if (r == 0)
+		r = bfs_content_load(target->reader, &content, UNIT_LIMIT, &text, error);
+	if (r < 0)
+		return bfs_error_set(error, r, "reading the service", unit, NULL);
+	if (!memmem(text.data, text.length, log, strlen(log)))
+		return 0;
+	return bfs_tree_make_directories(target->tree, "var/log", &attributes);
+}
+
 /* --- post_install --- */
 
 static int run_steps(const struct bfs_finish_target *target, const struct bfs_formula *formula,
@@ -300,6 +333,8 @@ static int finish(const struct bfs_finish_target *target, const struct bfs_resol
 		r = write_receipt(target, keg, receipt, error);
 	if (r == 0)
 		r = make_links(target, resolved, keg, had_version, finished, error);
+	if (r == 0)
+		r = make_service_log(target, formula, keg, error);
 	if (r == 0)
 		r = bfs_etc_install(target->tree, keg, error);
 	if (r == 0)
