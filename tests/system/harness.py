@@ -132,38 +132,46 @@ class Sandbox:
 
 
 class World:
-    """The registry, API and bottles of tests/world, started for this test."""
+    """The registry, API and bottles of tests/world; built once, with servers of this test's own."""
 
-    def __init__(self, *options):
+    def __init__(self):
         self.directory = os.environ.get("BREWFS_TEST_WORLD") or os.path.join(
             tempfile.gettempdir(), f"brewfs-world-{os.geteuid()}")
-        self.program = os.path.join(SRCDIR, "tests", "world", "world.py")
-        arguments = ["--oracle", ORACLE] if os.path.isdir(ORACLE) else []
-        subprocess.run([sys.executable, self.program, "build", self.directory, *arguments, *options],
-                       check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([sys.executable, self.program, "start", self.directory], check=True,
-                       stdout=subprocess.DEVNULL)
-        atexit.register(self.stop)
+        self.run_directory = tempfile.mkdtemp(prefix="brewfs-run-")
         self.environment = {}
-        with open(os.path.join(self.directory, "env"), encoding="utf-8") as file:
+        oracle = ["--oracle", ORACLE] if os.path.isdir(ORACLE) else []
+        self._call("build", self.directory, *oracle)
+        # The servers end with this process, however it ends.
+        self._call("start", self.directory, "--run", self.run_directory, "--parent", str(os.getpid()))
+        atexit.register(self.stop)
+        with open(os.path.join(self.run_directory, "env"), encoding="utf-8") as file:
             for line in file:
                 if line.startswith("export ") and "=" in line:
                     name, value = line[len("export "):].rstrip("\n").split("=", 1)
                     self.environment[name] = value.strip("'\"")
 
+    def _call(self, *arguments):
+        return subprocess.run([sys.executable, os.path.join(SRCDIR, "tests", "world", "world.py"), *arguments],
+                              check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
+
     def stop(self):
-        subprocess.run([sys.executable, self.program, "stop", self.directory],
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._call("stop", self.run_directory)
+        shutil.rmtree(self.run_directory, ignore_errors=True)
 
     def fault(self, *arguments):
-        subprocess.run([sys.executable, self.program, "fault", self.directory, *arguments], check=True,
-                       stdout=subprocess.DEVNULL)
+        """fault("add", PATTERN, ACTION...), fault("clear"): see tests/world/faults.py."""
+        self._call("fault", self.run_directory, *arguments)
 
-    def log(self):
+    def log(self, pattern=""):
         """Requests so far, oldest first: dictionaries with method, path, status..."""
-        output = subprocess.run([sys.executable, self.program, "log", self.directory], check=True,
-                                stdout=subprocess.PIPE, text=True).stdout
-        return [json.loads(line) for line in output.splitlines() if line.strip()]
+        return [json.loads(line) for line in self._call("log", self.run_directory, *([pattern] if pattern else []))
+                .splitlines() if line.strip()]
+
+    def table(self, name):
+        """Rows of one of the world's tables (formulae.tsv, hostile.tsv...), as dictionaries."""
+        with open(os.path.join(self.directory, name), encoding="utf-8") as file:
+            lines = [line.rstrip("\n").split("\t") for line in file]
+        return [dict(zip(lines[0], line)) for line in lines[1:]]
 
 
 def wait_for(condition, seconds=10):

@@ -2,7 +2,6 @@
 """Bottles and documents that nobody should trust: each is refused with a message, and nothing is lost."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,12 +16,11 @@ sandbox = Sandbox(world)
 
 def expectations():
     """(formula, refuse|accept|either, what) of every hostile bottle of the world."""
-    output = subprocess.run([sys.executable, world.program, "list"], stdout=subprocess.PIPE, text=True,
-                            check=True).stdout
-    for line in output.splitlines():
-        match = re.match(r"((?:bad|odd|ok|elf)-\S+)\s+\S+\s+(refuse|accept|either)\s+(.*)", line)
-        if match:
-            yield match.groups()
+    for row in world.table("hostile.tsv"):
+        yield row["name"], row["expected"], row["what"]
+    for row in world.table("formulae.tsv"):
+        if row["name"].startswith("elf-"):
+            yield row["name"], "either", row["exercises"]
 
 
 def is_sound():

@@ -26,13 +26,13 @@ ORDER = ("bfo-foo bfo-tool bfo-docs bfo-keg bfo-conf bfo-steps bfo-rev bfo-bar b
 LEFT_OUT = {
     "bin/brew": "brew's own command, which comes with Homebrew's repository",
     "var/bfo-conf/initialised": "made by a Ruby post_install, which brewfs reports and does not run",
+    "var/log/bfo-conf": "made by the same post_install",
 }
 
 # Paths whose size and digest are not compared, and why. Type, mode and links are.
 OTHER_BYTES = [
     (r".*/INSTALL_RECEIPT\.json", "times, heads and the tap differ; compared by field below"),
     (r".*/sbom\.spdx\.json", "brew completes it when it installs"),
-    (r"etc/bfo-steps/.*|var/bfo-steps/.*", None),
 ]
 
 
@@ -42,7 +42,7 @@ def read_table(path):
 
 
 def has_other_bytes(path):
-    return any(reason and re.fullmatch(pattern, path) for pattern, reason in OTHER_BYTES)
+    return any(re.fullmatch(pattern, path) for pattern, _ in OTHER_BYTES)
 
 
 def elf_facts(path):
@@ -90,6 +90,8 @@ def compare_receipt(name, expected):
     if list(actual) != list(expected):
         differences.append(f"keys {list(actual)}, brew's {list(expected)}")
     for key in expected:
+        if key == "installed_on_request" and name == "bfo-foo--1.2.3":
+            continue  # the reference's was poured again, as a dependency of bfo-tool
         if key in ("time", "source", "loaded_from_api", "loaded_from_internal_api",
                    "runtime_dependencies"):
             continue
