@@ -72,15 +72,16 @@ with open(sandbox.path("use.c"), "w", encoding="utf-8") as file:
                'int main(void) { puts(proj_version()); return 0; }\n')
 works(f"cd {sandbox.directory} && gcc use.c -o use $(pkg-config --cflags --libs proj) -Wl,-rpath,{PREFIX}/lib && ./use",
       "a program is compiled and linked against it, and runs")
-works(f"python3 -c \"import ctypes; ctypes.CDLL('{PREFIX}/lib/libexif.so.12'); ctypes.CDLL('{PREFIX}/lib/libproj.so')\"",
-      "ctypes loads a library and all below it")
+# Not proj: the interpreter may have the host's libz, whose name the world's only bears.
+works(f"/usr/bin/python3 -c \"import ctypes; ctypes.CDLL('{PREFIX}/lib/libexif.so.12');"
+      f" ctypes.CDLL('{PREFIX}/lib/libidn2.so.0').unistring_version\"", "ctypes loads a library and what is below it")
 works(f"ls -lR {PREFIX} | tail -1", "ls -lR")
 works(f"find {PREFIX} -xtype l -not -path '*/var/homebrew/*' | head", "find")
 works(f"tar c -C {PREFIX} . | tar t >/dev/null", "tar")
 copy = sandbox.path("copy")
 works(f"cp -a {PREFIX} {copy} && rsync -a --dry-run --checksum --itemize-changes --omit-dir-times {PREFIX}/ {copy}/"
       " | tee /dev/stderr | wc -l | grep -qx 0", "rsync sees a copy as equal, byte for byte")
-works(f"cd / && git grep --no-index -q PREFIX -- {PREFIX}/share || test $? = 1", "git grep")
+works(f"cd {PREFIX} && git --git-dir={sandbox.directory} grep --no-index -q 'of proj' -- share", "git grep")
 result = shell(f"touch {PREFIX}/new")
 ok(result.returncode != 0 and "Read-only" in result.stderr, "the mount is read-only", result.stderr)
 works(f"df {PREFIX}", "df")
