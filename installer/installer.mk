@@ -11,6 +11,7 @@ INSTALLER_SOURCES = \
 	installer/catalog_single.c \
 	installer/download.c installer/transport_private.h \
 	installer/download_verdict.c \
+	installer/etc.c installer/etc.h \
 	installer/formula.c installer/formula.h \
 	installer/formula_fields.c installer/formula_private.h \
 	installer/formula_internal.c \
@@ -20,7 +21,13 @@ INSTALLER_SOURCES = \
 	installer/homebrew_key.c installer/homebrew_key.h \
 	installer/jws.c installer/jws.h \
 	installer/keg_builder.c installer/keg_builder.h \
+	installer/link.c installer/link.h \
+	installer/link_rules.c installer/link_rules.h \
+	installer/link_walk.c installer/link_walk.h \
+	installer/listing.c installer/listing.h \
+	installer/opt.c installer/opt.h \
 	installer/payload.c installer/payload.h \
+	installer/prefix.c installer/prefix.h \
 	installer/registry.c installer/registry.h \
 	installer/registry_places.c installer/registry_places.h \
 	installer/relocate_link.c installer/relocate_link.h \
@@ -28,4 +35,6 @@ INSTALLER_SOURCES = \
 	installer/relocate_text.c installer/relocate_text.h \
 	installer/suggest.c installer/suggest.h \
 	installer/transport.c installer/transport.h \
-	installer/url.c installer/url.h
+	installer/unlink.c installer/unlink.h \
+	installer/url.c installer/url.h \
+	installer/version.c installer/version.h
