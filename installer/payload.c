@@ -119,6 +119,8 @@ static int place(struct bfs_buffer *memory, const struct block *block)
 	size_t end = (size_t)block->offset + block->length;
 	int r = 0;
 
+	if (block->offset == memory->length)
+		return bfs_buffer_append(memory, block->data, block->length);
 	if (end > memory->length)
 		r = append_zeros(memory, end - memory->length);
 	if (r == 0 && block->length)
