@@ -42,6 +42,7 @@ static void write_line(FILE *stream, const char *colour, const char *tag, const 
 	fflush(stream);
 }
 
+__attribute__((format(printf, 6, 0)))
 static void emit(FILE *stream, int priority, const char *colour, const char *tag, bool bold_text,
 	const char *format, va_list args)
 {
