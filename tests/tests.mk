@@ -4,8 +4,19 @@ C_TESTS = \
 	tests/installer/test-bottle \
 	tests/installer/test-bottle-hostile \
 	tests/installer/test-bottle-members \
+	tests/installer/elf-fuzz \
+	tests/installer/test-elf \
+	tests/installer/test-elf-run \
 	tests/installer/test-formula \
 	tests/installer/test-jws \
+	tests/installer/test-etc \
+	tests/installer/test-link \
+	tests/installer/test-link-conflict \
+	tests/installer/test-link-oracle \
+	tests/installer/test-link-rules \
+	tests/installer/test-prefix \
+	tests/installer/test-unlink \
+	tests/installer/test-version \
 	tests/installer/test-relocate \
 	tests/lib/test-byte-queue \
 	tests/lib/test-gunzip \
@@ -20,9 +31,20 @@ tests_installer_test_bottle_hostile_SOURCES = tests/installer/test-bottle-hostil
 	tests/installer/bottle_fixture.h tests/installer/tar_maker.h
 tests_installer_test_bottle_members_SOURCES = tests/installer/test-bottle-members.c \
 	tests/installer/bottle_fixture.h tests/installer/tar_maker.h
+tests_installer_elf_fuzz_SOURCES = tests/installer/elf-fuzz.c tests/installer/elf_sample.h
+tests_installer_test_elf_SOURCES = tests/installer/test-elf.c tests/installer/elf_sample.h
+tests_installer_test_elf_run_SOURCES = tests/installer/test-elf-run.c
 tests_lib_test_byte_queue_SOURCES = tests/lib/test-byte-queue.c
 tests_lib_test_gunzip_SOURCES = tests/lib/test-gunzip.c
 tests_lib_test_gunzip_zlib_SOURCES = tests/lib/test-gunzip-zlib.c
 tests_installer_test_formula_SOURCES = tests/installer/test-formula.c
 tests_installer_test_jws_SOURCES = tests/installer/test-jws.c tests/installer/signing.h
 tests_installer_test_relocate_SOURCES = tests/installer/test-relocate.c
+tests_installer_test_etc_SOURCES = tests/installer/test-etc.c tests/installer/tree_fixture.h
+tests_installer_test_link_SOURCES = tests/installer/test-link.c tests/installer/tree_fixture.h
+tests_installer_test_link_conflict_SOURCES = tests/installer/test-link-conflict.c tests/installer/tree_fixture.h
+tests_installer_test_link_oracle_SOURCES = tests/installer/test-link-oracle.c tests/installer/tree_fixture.h
+tests_installer_test_link_rules_SOURCES = tests/installer/test-link-rules.c tests/installer/tree_fixture.h
+tests_installer_test_prefix_SOURCES = tests/installer/test-prefix.c tests/installer/tree_fixture.h
+tests_installer_test_unlink_SOURCES = tests/installer/test-unlink.c tests/installer/tree_fixture.h
+tests_installer_test_version_SOURCES = tests/installer/test-version.c tests/installer/tree_fixture.h
