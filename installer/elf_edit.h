@@ -12,8 +12,9 @@
  * - RPATH is DT_RUNPATH, else DT_RPATH; a file with neither gets none. It is split at ':'; in each
  *   entry `@@HOMEBREW_PREFIX@@` becomes the prefix and `@@HOMEBREW_CELLAR@@` prefix/Cellar; entries
  *   that do not start with the prefix or `$ORIGIN` are dropped; a trailing `lib/gcc/<digits>`
- *becomes `lib/gcc/current` unless the formula is gcc itself; prefix/lib is appended where it is
- *missing. Where that differs from what was there, it is written as DT_RPATH, and as the only one.
+ *   becomes `lib/gcc/current` unless the formula is gcc itself; prefix/lib is appended where it
+ *   is missing. Where that differs from what was there, it is written as DT_RPATH, and as the
+ *   only one.
  * - An interpreter becomes prefix/lib/ld.so.
  * - A file that has both already is left alone, so the edit is idempotent.
  *
@@ -21,13 +22,13 @@
  * (elf_strings.h); otherwise what has to grow moves to the end (elf_layout.h). Notes, symbols, code
  * and data stay as they are; section headers stay in step, so readelf, gdb and strip work. Only the
  * tables are read and never the whole file, so the time does not grow with it. Bytes behind the
- *last section stay at their offset, but are no longer the last ones of a file that grew.
+ * last section stay at their offset, but are no longer the last ones of a file that grew.
  *
  * A file grows by its string table and some hundred bytes at the most; only an executable without
  * section headers and with a large .bss gets a hole as large as that (up to 1 GiB, else -EFBIG).
  *
  * Which files are edited at all (cellar `any_skip_relocation`, formula glibc, hardlinks once) is
- *the caller's decision.
+ * the caller's decision.
  */
 #ifndef BFS_INSTALLER_ELF_EDIT_H
 #define BFS_INSTALLER_ELF_EDIT_H

@@ -11,6 +11,15 @@ INSTALLER_SOURCES = \
 	installer/catalog_single.c \
 	installer/download.c installer/transport_private.h \
 	installer/download_verdict.c \
+	installer/elf.c installer/elf.h \
+	installer/elf_edit.c installer/elf_edit.h \
+	installer/elf_format.c installer/elf_format.h \
+	installer/elf_grow.c installer/elf_grow.h \
+	installer/elf_image.c installer/elf_image.h \
+	installer/elf_layout.c installer/elf_layout.h \
+	installer/elf_patch.c installer/elf_patch.h \
+	installer/elf_rpath.c installer/elf_rpath.h \
+	installer/elf_strings.c installer/elf_strings.h \
 	installer/etc.c installer/etc.h \
 	installer/formula.c installer/formula.h \
 	installer/formula_fields.c installer/formula_private.h \
