@@ -145,10 +145,14 @@ static void test_oracle(void)
 {
 	_cleanup_free_ char *pattern = oracle_path("receipts/*.json"),
 			    *api = oracle_path("api/internal/formula.x86_64_linux.json");
-	_cleanup_json_ json_t *document = load(api);
+	_cleanup_json_ json_t *document = access(api, F_OK) == 0 ? load(api) : NULL;
 	struct shelf shelf = {.documents = json_object_get(document, "formulae")};
 	glob_t found;
 
+	if (access(api, F_OK) < 0) {
+		ok(true, "brew's receipts # SKIP there is no %s: set BREWFS_ORACLE", api);
+		return;
+	}
 	if (!ok(document && glob(pattern, 0, NULL, &found) == 0, "there are receipts %s", pattern))
 		return;
 	for (size_t i = 0; i < found.gl_pathc; i++)
