@@ -5,9 +5,11 @@ Homebrew's place is seen by nobody else and goes with it, however it ends.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -15,7 +17,7 @@ import time
 
 SRCDIR = os.environ.get("srcdir") or os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BREWFS = os.environ.get("BREWFS") or os.path.join(SRCDIR, "build", "brewfs")
-ORACLE = os.environ.get("BREWFS_ORACLE") or os.path.join(SRCDIR, "..", "shared", "oracle")
+ORACLE = os.environ.get("BREWFS_ORACLE") or os.path.join(SRCDIR, "tests", "oracle")
 PREFIX = "/home/linuxbrew/.linuxbrew"
 
 _count = 0
@@ -36,6 +38,11 @@ def ok(condition, name, detail=""):
 
 def equal(actual, expected, name):
     return ok(actual == expected, name, f"got {actual!r}\nexpected {expected!r}")
+
+
+def says(result):
+    """What a run said, for a failed check."""
+    return f"exit status {result.returncode}\n{result.stdout}{result.stderr}"
 
 
 def skip(name, reason):
@@ -116,6 +123,34 @@ class Sandbox:
             self.mounts.remove(mountpoint)
         return self.run("umount", mountpoint)
 
+    @contextlib.contextmanager
+    def look(self, *options):
+        """The prefix as it is now, mounted for the length of a `with`."""
+        mountpoint = tempfile.mkdtemp(prefix="look-", dir=self.directory)
+        self.mount(mountpoint, *options)
+        try:
+            yield View(mountpoint)
+        finally:
+            self.umount(mountpoint)
+            os.rmdir(mountpoint)
+
+    def installs(self, *formulae, name=None, **options):
+        """Whether formulae install without a complaint about links or steps: a line of TAP."""
+        result = self.run("install", "--target-glibc", "2.41", *formulae, **options)
+        ok(result.returncode == 0, name or "installs " + " ".join(formulae), says(result))
+        return result
+
+    def refuses(self, words, *formulae, name=None, **options):
+        """Formulae are not installed: exit status 1, a message with the words, no generation."""
+        before = self.generation()
+        result = self.run("install", "--target-glibc", "2.41", *formulae, **options)
+        missing = [word for word in [words] if word not in result.stderr] if isinstance(words, str) \
+            else [word for word in words if word not in result.stderr]
+        ok(result.returncode == 1 and "Error: " in result.stderr and not missing
+           and self.generation() == before, name or "refuses " + " ".join(formulae),
+           f"not said: {missing}\ngeneration {before} -> {self.generation()}\n{says(result)}")
+        return result
+
     def generation(self, ref="x86_64_linux"):
         """Number of the ref's generation, 0 before the first."""
         try:
@@ -129,6 +164,79 @@ class Sandbox:
             subprocess.run(["umount", "-l", mountpoint], stderr=subprocess.DEVNULL)
         self.mounts = []
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class View:
+    """A mounted prefix; paths are below it."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def path(self, path):
+        return os.path.join(self.root, path)
+
+    def kind(self, path):
+        """absent, link, file or directory: of the name itself."""
+        try:
+            mode = os.lstat(self.path(path)).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return "absent"
+        if stat.S_ISLNK(mode):
+            return "link"
+        return "directory" if stat.S_ISDIR(mode) else "file"
+
+    def target(self, path):
+        """The text of a link; None for anything else."""
+        try:
+            return os.readlink(self.path(path))
+        except OSError:
+            return None
+
+    def leads(self, path):
+        """Where a path ends, below the prefix; None where it leaves it or leads nowhere."""
+        real = os.path.realpath(self.path(path))
+        if not os.path.lexists(real) or os.path.commonpath([self.root, real]) != self.root:
+            return None
+        return os.path.relpath(real, self.root)
+
+    def text(self, path):
+        """Contents of a file; None where there is none."""
+        try:
+            with open(self.path(path), encoding="utf-8", errors="surrogateescape") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def mode(self, path):
+        return stat.S_IMODE(os.lstat(self.path(path)).st_mode)
+
+    def names(self, path):
+        """Sorted names in a directory; [] where there is none."""
+        try:
+            return sorted(os.listdir(self.path(path)))
+        except OSError:
+            return []
+
+    def walk(self, top=""):
+        """Every path below, without going through links."""
+        for directory, directories, files in os.walk(self.path(top)):
+            for name in directories + files:
+                yield os.path.relpath(os.path.join(directory, name), self.root)
+
+    def links_into(self, keg):
+        """Links of the prefix, but for opt and the linked records, that name something in a keg."""
+        keg = self.path(os.path.join("Cellar", keg))
+        found = []
+        for path in self.walk():
+            if path.startswith(("Cellar/", "opt/", "var/homebrew/")) or not self.target(path):
+                continue
+            place = os.path.normpath(os.path.join(os.path.dirname(self.path(path)), self.target(path)))
+            if place == keg or place.startswith(keg + "/"):
+                found.append(path)
+        return sorted(found)
+
+    def receipt(self, name, version):
+        return json.loads(self.text(f"Cellar/{name}/{version}/INSTALL_RECEIPT.json"))
 
 
 class World:

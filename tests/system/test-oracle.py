@@ -19,8 +19,9 @@ if not os.path.isfile(os.path.join(ORACLE, "manifest.tsv")):
 GLIBC = "2.41"
 
 # brew install NAME, one after the other, in this order (the reference's README).
-ORDER = ("bfo-foo bfo-tool bfo-docs bfo-keg bfo-conf bfo-steps bfo-rev bfo-bar bfo-bar@1"
-         " bfo-share-a bfo-share-b bfo-big").split()
+ORDER = [name for name in "bfo-foo bfo-tool bfo-docs bfo-keg bfo-conf bfo-steps bfo-rev bfo-bar bfo-bar@1"
+         " bfo-share-a bfo-share-b bfo-big".split()
+         if os.path.exists(os.path.join(ORACLE, "api", "formula", name + ".json"))]
 
 # Paths that are not compared at all, and why.
 LEFT_OUT = {
