@@ -5,6 +5,10 @@ INSTALLER_SOURCES = \
 	installer/bottle_manifest.c installer/bottle_manifest.h \
 	installer/bottle_member.c installer/bottle_member.h \
 	installer/bottle_unpack.c installer/bottle_unpack.h \
+	installer/brewfile.c installer/brewfile.h \
+	installer/brewfile_entry.c installer/brewfile_private.h \
+	installer/brewfile_parse.c \
+	installer/ca_certificates.c installer/ca_certificates.h \
 	installer/catalog.c installer/catalog.h \
 	installer/catalog_convert.c installer/catalog_private.h \
 	installer/catalog_packages.c \
@@ -21,6 +25,7 @@ INSTALLER_SOURCES = \
 	installer/elf_rpath.c installer/elf_rpath.h \
 	installer/elf_strings.c installer/elf_strings.h \
 	installer/etc.c installer/etc.h \
+	installer/file_mode.c installer/file_mode.h \
 	installer/formula.c installer/formula.h \
 	installer/formula_fields.c installer/formula_private.h \
 	installer/formula_internal.c \
@@ -28,6 +33,7 @@ INSTALLER_SOURCES = \
 	installer/formula_public.c \
 	installer/formula_rules.c \
 	installer/homebrew_key.c installer/homebrew_key.h \
+	installer/installed.c installer/installed.h \
 	installer/jws.c installer/jws.h \
 	installer/keg_builder.c installer/keg_builder.h \
 	installer/link.c installer/link.h \
@@ -42,8 +48,26 @@ INSTALLER_SOURCES = \
 	installer/relocate_link.c installer/relocate_link.h \
 	installer/relocate_scope.c installer/relocate_scope.h \
 	installer/relocate_text.c installer/relocate_text.h \
+	installer/resolve.c installer/resolve.h \
+	installer/resolve_decide.c installer/resolve_private.h \
+	installer/resolve_graph.c \
+	installer/ruby_regexp.c installer/ruby_regexp.h \
+	installer/ruby_string.c installer/ruby_string.h \
+	installer/ruby_text.c installer/ruby_text.h \
+	installer/ruby_value.c installer/ruby_value.h \
+	installer/steps.c installer/steps.h \
+	installer/steps_copy.c installer/steps_private.h \
+	installer/steps_files.c \
+	installer/steps_gunzip.c \
+	installer/steps_links.c \
+	installer/steps_paths.c \
+	installer/steps_text.c \
 	installer/suggest.c installer/suggest.h \
+	installer/tab.c installer/tab.h \
+	installer/tab_check.c \
+	installer/target.c installer/target.h \
 	installer/transport.c installer/transport.h \
+	installer/tree_glob.c installer/tree_glob.h \
 	installer/unlink.c installer/unlink.h \
 	installer/url.c installer/url.h \
 	installer/version.c installer/version.h

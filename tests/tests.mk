@@ -1,26 +1,39 @@
 # Tests speak TAP. C_TESTS are programs built from one file each; SCRIPT_TESTS run as they are.
 C_TESTS = \
 	tests/index/test-tree \
+	tests/installer/elf-fuzz \
 	tests/installer/test-bottle \
 	tests/installer/test-bottle-hostile \
 	tests/installer/test-bottle-members \
-	tests/installer/elf-fuzz \
+	tests/installer/test-brewfile \
+	tests/installer/test-ca-certificates \
+	tests/installer/test-catalog \
+	tests/installer/test-download \
 	tests/installer/test-elf \
 	tests/installer/test-elf-run \
+	tests/installer/test-etc \
+	tests/installer/test-file-mode \
 	tests/installer/test-formula \
 	tests/installer/test-jws \
-	tests/installer/test-etc \
 	tests/installer/test-link \
 	tests/installer/test-link-conflict \
 	tests/installer/test-link-oracle \
 	tests/installer/test-link-rules \
 	tests/installer/test-prefix \
+	tests/installer/test-registry \
+	tests/installer/test-relocate \
+	tests/installer/test-resolve \
+	tests/installer/test-ruby-regexp \
+	tests/installer/test-steps \
+	tests/installer/test-steps-order \
+	tests/installer/test-tab \
+	tests/installer/test-tree-glob \
 	tests/installer/test-unlink \
 	tests/installer/test-version \
-	tests/installer/test-relocate \
 	tests/lib/test-byte-queue \
 	tests/lib/test-gunzip \
-	tests/lib/test-gunzip-zlib
+	tests/lib/test-gunzip-zlib \
+	tests/lib/test-progress
 
 SCRIPT_TESTS = \
 	tests/world/test-world.py
@@ -48,3 +61,16 @@ tests_installer_test_link_rules_SOURCES = tests/installer/test-link-rules.c test
 tests_installer_test_prefix_SOURCES = tests/installer/test-prefix.c tests/installer/tree_fixture.h
 tests_installer_test_unlink_SOURCES = tests/installer/test-unlink.c tests/installer/tree_fixture.h
 tests_installer_test_version_SOURCES = tests/installer/test-version.c tests/installer/tree_fixture.h
+tests_installer_test_brewfile_SOURCES = tests/installer/test-brewfile.c
+tests_installer_test_ca_certificates_SOURCES = tests/installer/test-ca-certificates.c
+tests_installer_test_file_mode_SOURCES = tests/installer/test-file-mode.c
+tests_installer_test_resolve_SOURCES = tests/installer/test-resolve.c tests/installer/tree_fixture.h
+tests_installer_test_ruby_regexp_SOURCES = tests/installer/test-ruby-regexp.c
+tests_installer_test_steps_SOURCES = tests/installer/test-steps.c tests/installer/steps_fixture.h tests/installer/tree_fixture.h
+tests_installer_test_steps_order_SOURCES = tests/installer/test-steps-order.c tests/installer/steps_fixture.h tests/installer/tree_fixture.h
+tests_installer_test_tab_SOURCES = tests/installer/test-tab.c
+tests_installer_test_tree_glob_SOURCES = tests/installer/test-tree-glob.c tests/installer/tree_fixture.h
+tests_installer_test_download_SOURCES = tests/installer/test-download.c tests/installer/web.h
+tests_installer_test_registry_SOURCES = tests/installer/test-registry.c tests/installer/web.h
+tests_installer_test_catalog_SOURCES = tests/installer/test-catalog.c tests/installer/signing.h tests/installer/web.h
+tests_lib_test_progress_SOURCES = tests/lib/test-progress.c
