@@ -267,7 +267,7 @@ int main(void)
 
 	oracle = getenv("BREWFS_ORACLE");
 	if (!oracle)
-		oracle = "../shared/oracle";
+		oracle = "tests/oracle";
 	manifest_path = bfs_format("%s/manifest.tsv", oracle);
 	elf_path = bfs_format("%s/elf.tsv", oracle);
 	if (access(manifest_path, R_OK) < 0) {

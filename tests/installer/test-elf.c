@@ -1,7 +1,7 @@
 /*
  * The ELF editor on files made in memory (both classes and byte orders, elf_sample.h), on malformed
  * ones, and on the bottles that the real Homebrew poured: BREWFS_ORACLE names the directory with
- * elf.tsv and the bottles, by default ../shared/oracle beside the sources.
+ * elf.tsv and the bottles, by default tests/oracle in the sources.
  */
 #include "installer/elf.h"
 #include "installer/elf_edit.h"
@@ -471,7 +471,7 @@ static void test_oracle(void)
 {
 	const char *source = getenv("srcdir"), *named = getenv("BREWFS_ORACLE");
 	_cleanup_free_ char *oracle =
-		named ? strdup(named) : bfs_format("%s/../shared/oracle", source ? source : ".");
+		named ? strdup(named) : bfs_format("%s/tests/oracle", source ? source : ".");
 	_cleanup_free_ char *list = bfs_format("%s/elf.tsv", oracle);
 	_cleanup_free_ char *command = NULL, *line = NULL;
 	char directory[] = "/tmp/bfs-elf-XXXXXX";

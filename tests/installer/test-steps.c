@@ -1,6 +1,6 @@
 /*
  * Post-install steps: every type that only touches files, on a prefix of the test's own; those that
- * are done natively; and the reference formula bfo-steps ($BREWFS_ORACLE, by default shared/oracle
+ * are done natively; and the reference formula bfo-steps ($BREWFS_ORACLE, by default tests/oracle
  * beside the source), whose files must be those of brew's manifest.
  */
 #include "tests/installer/steps_fixture.h"
@@ -428,7 +428,7 @@ static char *oracle_path(const char *rest)
 	const char *oracle = getenv("BREWFS_ORACLE"), *source = getenv("srcdir");
 
 	return oracle ? bfs_format("%s/%s", oracle, rest)
-		      : bfs_format("%s/../shared/oracle/%s", source ? source : ".", rest);
+		      : bfs_format("%s/tests/oracle/%s", source ? source : ".", rest);
 }
 
 /* One row of the manifest: path, type, mode, size, digest, target. */

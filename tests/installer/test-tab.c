@@ -1,6 +1,6 @@
 /*
  * Receipts: those that brew wrote when it poured the reference bottles ($BREWFS_ORACLE, by default
- * shared/oracle beside the source) come out byte for byte from the bottles' tabs and formula
+ * tests/oracle in the source) come out byte for byte from the bottles' tabs and formula
  * documents, but for what is named in normalise(). And what hostile tabs are refused for.
  */
 #include "installer/tab.h"
@@ -50,7 +50,7 @@ static char *oracle_path(const char *rest)
 	const char *oracle = getenv("BREWFS_ORACLE"), *source = getenv("srcdir");
 
 	return oracle ? bfs_format("%s/%s", oracle, rest)
-		      : bfs_format("%s/../shared/oracle/%s", source ? source : ".", rest);
+		      : bfs_format("%s/tests/oracle/%s", source ? source : ".", rest);
 }
 
 static json_t *load(const char *path)
