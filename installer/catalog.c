@@ -59,6 +59,12 @@ int bfs_catalog_get_downloader(struct bfs_catalog *catalog, struct bfs_error *er
 	return bfs_downloader_new(NULL, &catalog->downloader, error);
 }
 
+bool bfs_catalog_has_fallback(const struct bfs_catalog *catalog)
+{
+	return bfs_jws_key_is_homebrews(catalog->key) &&
+	       strcmp(catalog->root, BFS_CATALOG_DEFAULT_ROOT) != 0;
+}
+
 static int prepare_statements(struct bfs_catalog *catalog)
 {
 	sqlite3 *db = catalog->db;

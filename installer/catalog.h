@@ -8,7 +8,7 @@
  *
  *	HOMEBREW_API_DOMAIN
  *		the root of the documents; https://formulae.brew.sh/api is asked where it cannot be
- *		reached, never where a signature is wrong or the answer is 404
+ *		reached, never where a signature is wrong, the answer is 404, or BREWFS_API_KEY set
  *	HOMEBREW_API_AUTO_UPDATE_SECS
  *		how long a check with the server is good for (450)
  *	HOMEBREW_NO_AUTO_UPDATE

@@ -159,7 +159,7 @@ static int start_download(struct bfs_catalog *catalog, const struct cached *cach
 	struct bfs_download_source sources[] = {{url, NULL}, {fallback_url, NULL}};
 	struct bfs_download_request request = {
 		.sources = sources,
-		.source_count = strcmp(url, fallback_url) == 0 ? 1 : 2,
+		.source_count = bfs_catalog_has_fallback(catalog) ? 2 : 1,
 		.kind = BFS_DOWNLOAD_DOCUMENT,
 		.missing_is_final = true,
 		.label = "Homebrew API",

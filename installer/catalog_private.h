@@ -46,6 +46,12 @@ struct bfs_catalog {
 /* The downloader, started if need be. */
 int bfs_catalog_get_downloader(struct bfs_catalog *catalog, struct bfs_error *error);
 
+/*
+ * Whether formulae.brew.sh stands behind the catalog's root: unless that is the root itself, or
+ * documents are signed with a key of one's own, which Homebrew's server does not have.
+ */
+bool bfs_catalog_has_fallback(const struct bfs_catalog *catalog);
+
 /* The cache directory for documents below `root`, made if need be. */
 int bfs_catalog_make_directory(const char *root, char **ret_directory, struct bfs_error *error);
 

@@ -92,7 +92,7 @@ static int list_places(const char *root, bool with_default, const char *name, st
 
 	if (!escaped)
 		return -ENOMEM;
-	places->count = with_default && strcmp(root, BFS_CATALOG_DEFAULT_ROOT) != 0 ? 2 : 1;
+	places->count = with_default ? 2 : 1;
 	for (size_t i = 0; i < places->count; i++) {
 		places->urls[i] = bfs_format(
 			"%s/formula/%s.json", i == 0 ? root : BFS_CATALOG_DEFAULT_ROOT, escaped);
@@ -245,7 +245,7 @@ int bfs_catalog_find_single(struct bfs_catalog *catalog, struct bfs_catalog_tap 
 	if (r == 0)
 		r = document_path(tap ? tap->directory : catalog->directory, name, &path, error);
 	if (r == 0)
-		r = list_places(root, !tap, name, &places);
+		r = list_places(root, !tap && bfs_catalog_has_fallback(catalog), name, &places);
 	if (r == 0)
 		r = load(catalog, &places, path, &formula, error);
 	if (r == 0)

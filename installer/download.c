@@ -127,6 +127,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	size_t length = size * count;
 	char *value;
 
+	download->active_at = bfs_download_now();
 	/* The headers of an interim response (1xx) are not those of the answer. */
 	if (length >= 5 && strncmp(line, "HTTP/", 5) == 0) {
 		forget_response(download);
@@ -234,6 +235,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 	struct bfs_download *download = context;
 	size_t length = size * count, skip;
 
+	download->active_at = bfs_download_now();
 	if (!bfs_download_status_has_body(download->response.status))
 		return discard(download, length);
 	if (bfs_download_check_response(download) < 0)
@@ -314,7 +316,6 @@ static void set_certificates(CURL *easy)
 
 static CURL *new_easy(struct bfs_download *download)
 {
-	const struct bfs_downloader *downloader = download->downloader;
 	CURL *easy = curl_easy_init();
 
 	if (!easy)
@@ -332,11 +333,7 @@ static CURL *new_easy(struct bfs_download *download)
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_SIZE);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, downloader->stall_timeout);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT,
-		downloader->stall_timeout < CONNECT_TIMEOUT ? downloader->stall_timeout
-							    : CONNECT_TIMEOUT);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT);
 	if (download->kind == BFS_DOWNLOAD_DOCUMENT)
 		curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
 	return easy;
@@ -353,6 +350,7 @@ int bfs_download_prepare(struct bfs_download *download)
 		return -ENOMEM;
 	forget_response(download);
 	download->curl_text[0] = '\0';
+	download->active_at = bfs_download_now();
 	download->try_position = download->position;
 	curl_easy_setopt(download->easy, CURLOPT_URL, bfs_download_url(download));
 	r = set_headers(download);

@@ -23,6 +23,7 @@
 struct bfs_jws_key {
 	EVP_PKEY *key;
 	struct bfs_digest digest;
+	bool is_homebrews;
 };
 
 BFS_DEFINE_CLEANUP(BIO *, cleanup_bio, BIO_free_all)
@@ -80,6 +81,7 @@ int bfs_jws_key_load(struct bfs_jws_key **ret_key, struct bfs_error *error)
 		pem = file.data ? file.data : "";
 	} else {
 		path = "(Homebrew's)";
+		key->is_homebrews = true;
 	}
 	r = parse_key(pem, strlen(pem), path, key, error);
 	if (r < 0)
@@ -99,6 +101,11 @@ void bfs_jws_key_free(struct bfs_jws_key *key)
 const struct bfs_digest *bfs_jws_key_digest(const struct bfs_jws_key *key)
 {
 	return &key->digest;
+}
+
+bool bfs_jws_key_is_homebrews(const struct bfs_jws_key *key)
+{
+	return key->is_homebrews;
 }
 
 /* ---- the envelope ---- */

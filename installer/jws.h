@@ -18,6 +18,8 @@
 #include "lib/digest.h"
 #include "lib/error.h"
 
+#include <stdbool.h>
+
 struct bfs_jws_key;
 
 /*
@@ -32,6 +34,10 @@ BFS_DEFINE_CLEANUP(struct bfs_jws_key *, bfs_cleanup_jws_key, bfs_jws_key_free)
 
 /* SHA-256 of the key in DER: what a cached document was verified with. */
 const struct bfs_digest *bfs_jws_key_digest(const struct bfs_jws_key *key);
+
+/* Whether it is Homebrew's: what another key is to verify is not to be had from Homebrew's server.
+ */
+bool bfs_jws_key_is_homebrews(const struct bfs_jws_key *key);
 
 /*
  * Verifies a document that may have tens of megabytes. The payload is not copied: its text is

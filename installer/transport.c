@@ -156,7 +156,7 @@ static void discard(struct bfs_download *download)
 	bfs_download_destroy(download);
 }
 
-enum work { WORK_NONE, WORK_START, WORK_RESUME, WORK_DISCARD };
+enum work { WORK_NONE, WORK_START, WORK_RESUME, WORK_STALL, WORK_DISCARD };
 
 /* What the download needs now; under the lock. */
 static enum work work_for(struct bfs_download *download, int64_t now)
@@ -174,6 +174,10 @@ static enum work work_for(struct bfs_download *download, int64_t now)
 		download->resume = download->paused = false;
 		return WORK_RESUME;
 	}
+	/* One that waits for its reader is not to blame. */
+	if (download->state == BFS_DOWNLOAD_RUNNING && !download->paused &&
+		now - download->active_at > downloader->stall_timeout)
+		return WORK_STALL;
 	return WORK_NONE;
 }
 
@@ -191,6 +195,20 @@ static enum work take_work(struct bfs_downloader *downloader, struct bfs_downloa
 	return work;
 }
 
+static void resume(struct bfs_download *download)
+{
+	download->active_at = bfs_download_now();
+	curl_easy_pause(download->easy, CURLPAUSE_CONT);
+}
+
+/* libcurl has a limit of its own, for an average over seconds, which takes longer to notice. */
+static void end_stalled(struct bfs_download *download)
+{
+	snprintf(download->curl_text, sizeof(download->curl_text), "no data for %lld s",
+		(long long)(download->downloader->stall_timeout / 1000000000));
+	end_transfer(download, CURLE_OPERATION_TIMEDOUT);
+}
+
 static void do_work(struct bfs_downloader *downloader)
 {
 	struct bfs_download *download;
@@ -200,7 +218,9 @@ static void do_work(struct bfs_downloader *downloader)
 		if (work == WORK_START)
 			start(download);
 		else if (work == WORK_RESUME)
-			curl_easy_pause(download->easy, CURLPAUSE_CONT);
+			resume(download);
+		else if (work == WORK_STALL)
+			end_stalled(download);
 		else
 			discard(download);
 	}
@@ -288,7 +308,8 @@ static void configure(struct bfs_downloader *downloader)
 	downloader->limit = (size_t)read_number(
 		"HOMEBREW_DOWNLOAD_CONCURRENCY", 1, CONCURRENCY_MAX, concurrency);
 	downloader->retries = (unsigned int)read_number("HOMEBREW_CURL_RETRIES", 0, 100, 3);
-	downloader->stall_timeout = read_number("BREWFS_STALL_TIMEOUT", 1, 3600, 30);
+	downloader->stall_timeout =
+		read_number("BREWFS_STALL_TIMEOUT", 1, 3600, 30) * INT64_C(1000000000);
 	downloader->retry_delay =
 		read_number("BREWFS_RETRY_DELAY", 0, 60000, 500) * INT64_C(1000000);
 }
@@ -329,7 +350,12 @@ int bfs_downloader_new(struct bfs_progress *progress, struct bfs_downloader **re
 		free(downloader);
 		return bfs_error_set(error, r, "starting the downloader", NULL, NULL);
 	}
-	curl_multi_setopt(downloader->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+	/*
+	 * One transfer at a time on a connection, also with HTTP/2: eight streams of one connection
+	 * that wait for their readers held 238 MiB in libcurl (its window is 32 MiB a stream),
+	 * eight connections 9 MiB, since TCP then holds the sender back.
+	 */
+	curl_multi_setopt(downloader->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	*ret_downloader = downloader;
 	return 0;
 }

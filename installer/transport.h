@@ -10,7 +10,7 @@
  *	bfs_downloader_free()	after all its downloads were freed
  *
  * Back pressure: a download holds at most BFS_DOWNLOAD_BUFFER bytes that nobody has read yet;
- * then its connection is left unread until there is room. At most twice as many downloads as
+ * then its connection is left unread until there is room, whatever the file's size. At most twice as many downloads as
  * there are cores run at once ($HOMEBREW_DOWNLOAD_CONCURRENCY), but one that a reader waits for
  * always runs, so that readers may come in any order.
  *

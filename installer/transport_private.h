@@ -69,7 +69,9 @@ struct bfs_download {
 	bool without_range;	/* the server refused one */
 	int64_t position;	/* bytes handed over, from the start of the body */
 	int64_t try_position;	/* of them, before this try */
-	int64_t retry_at;	/* ns, monotonic; 0: at once */
+	int64_t active_at; /* ns, monotonic: when the last byte came, or it was started or resumed
+			    */
+	int64_t retry_at;  /* ns, monotonic; 0: at once */
 	struct bfs_download_response response;
 	int failure; /* found by a callback, with failure_error; 0: none */
 	struct bfs_error failure_error;
