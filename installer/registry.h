@@ -18,9 +18,9 @@
  *		"Authorization: Basic TOKEN"; "none": no such header
  *
  * A token goes to the domain that was configured, to ghcr.io if none was, and nobody else learns
- *it. ghcr.io wants some bearer from everybody: without a token for it, it gets "Bearer QQ==" as
- *from Homebrew, and so does a configured BOTTLE_DOMAIN that is a registry. An ARTIFACT_DOMAIN
- *without a token gets none. Flat mirrors never do.
+ * it. ghcr.io wants some bearer from everybody: without a token for it, it gets "Bearer QQ==" as
+ * from Homebrew, and so does a configured BOTTLE_DOMAIN that is a registry. An ARTIFACT_DOMAIN
+ * without a token gets none. Flat mirrors never do.
  */
 #ifndef BFS_INSTALLER_REGISTRY_H
 #define BFS_INSTALLER_REGISTRY_H

@@ -10,9 +10,9 @@
  *	bfs_downloader_free()	after all its downloads were freed
  *
  * Back pressure: a download holds at most BFS_DOWNLOAD_BUFFER bytes that nobody has read yet;
- * then its connection is left unread until there is room, whatever the file's size. At most twice as many downloads as
- * there are cores run at once ($HOMEBREW_DOWNLOAD_CONCURRENCY), but one that a reader waits for
- * always runs, so that readers may come in any order.
+ * then its connection is left unread until there is room, whatever the file's size. At most twice
+ * as many downloads as there are cores run at once ($HOMEBREW_DOWNLOAD_CONCURRENCY), but one that
+ * a reader waits for always runs, so that readers may come in any order.
  *
  * Failures to connect, timeouts, stalls, broken connections, short bodies, and the answers 408,
  * 429 and 5xx are retried $HOMEBREW_CURL_RETRIES (3) times, after 0.5 s and twice as long each

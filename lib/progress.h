@@ -2,11 +2,11 @@
  * How far the work is, on a terminal: one bar for each thing under way and one for the whole, below
  * the lines that were printed.
  *
- *	bfs_progress_new(title, quiet, &progress)
- *	bfs_progress_add(progress, label, total, &bar)	from any thread
- *	bfs_progress_bar_advance(bar, bytes)
- *	bfs_progress_bar_finish(bar)			the bar disappears, its bytes stay in the
- *whole bfs_progress_free(progress)			erases the display
+ *	bfs_progress_new()
+ *	bfs_progress_add()		from any thread
+ *	bfs_progress_bar_advance()
+ *	bfs_progress_bar_finish()	the bar disappears, its bytes stay in the whole
+ *	bfs_progress_free()		erases the display
  *
  * Nothing is printed unless standard output and standard error are both terminals, TERM is
  * neither unset nor "dumb", and `quiet` is false. Then the display is redrawn at most ten times a
