@@ -25,7 +25,7 @@ static const struct bfs_option option_table[] = {
 	{"store", 's', "DIR", "The store (default: $BREWFS_STORE)", offsetof(struct options, store)},
 	{"ref", 'r', "REF", "The prefix to install into (default: this host's bottle tag)",
 		offsetof(struct options, ref)},
-	{"tag", 0, "TAG", "Bottles of this tag (default: REF if it is one)",
+	{"tag", 0, "TAG", "Bottles of this tag (default: what REF has, REF if it is one)",
 		offsetof(struct options, tag)},
 	{"file", 'f', "BREWFILE", "Read this Brewfile; - is standard input",
 		offsetof(struct options, file)},
@@ -173,18 +173,52 @@ static int print_json(const struct bfs_install_order *order,
 	return document ? bfs_json_print(document) : -ENOMEM;
 }
 
+/* Without the end of the last line. */
+static int trimmed_length(const char *text)
+{
+	size_t length = strlen(text);
+
+	while (length > 0 && strchr("\n ", text[length - 1]))
+		length--;
+	return (int)length;
+}
+
+static void say_caveats(const json_t *entry, const char *prefix)
+{
+	const char *name = bfs_json_string_or(entry, "name", "");
+	const char *caveats = bfs_json_string_or(entry, "caveats", NULL);
+	const char *keg_only = bfs_json_string_or(entry, "keg_only", NULL);
+
+	if (!json_is_true(json_object_get(entry, "requested")) || (!caveats && !keg_only))
+		return;
+	bfs_log_headline("Caveats of %s", name);
+	if (caveats)
+		bfs_log_info("%.*s", trimmed_length(caveats), caveats);
+	if (keg_only)
+		bfs_log_info("%s is keg-only, which means it was not symlinked into %s,\n"
+			     "because %.*s.\nIt is in %s/opt/%s.",
+			name, prefix, trimmed_length(keg_only), keg_only, prefix, name);
+}
+
 static void say_result(const struct bfs_install_order *order,
 	const struct bfs_install_report *report)
 {
-	if (report->changed && !order->dry_run)
+	json_t *entry;
+	size_t i;
+
+	if (order->dry_run)
+		return;
+	json_array_foreach(report->formulae, i, entry) say_caveats(entry, report->prefix);
+	if (report->pending) {
+		bfs_log_headline("Pending post-install steps");
+		bfs_log_info("These formulae have steps that must run a program; they were not run "
+			     "(brewfs info FORMULA shows them):");
+	}
+	for (char **name = report->pending; name && *name; name++)
+		bfs_log_info("  %s", *name);
+	if (report->changed)
 		bfs_log_info("Generation %llu of %s", (unsigned long long)report->generation.number,
 			order->ref);
-	if (!report->pending)
-		return;
-	bfs_log_headline("Pending post-install steps");
-	bfs_log_info("These formulae have steps that must run a program; they were not run:");
-	for (char **name = report->pending; *name; name++)
-		bfs_log_info("  %s", *name);
 }
 
 static int install(const struct options *options, const char *store, const char *tag,
@@ -224,30 +258,60 @@ static int install(const struct options *options, const char *store, const char 
 	return r < 0 ? r : report.failed;
 }
 
-static int run(const void *fields, int count, char **operands)
+/* A ref's kegs are all of one tag: the one that was chosen for the first of them. */
+static int choose_tag(const struct options *options, const char *store, char **ret_tag,
+	struct bfs_error *error)
 {
-	const struct options *options = fields;
-	BFS_CLEANUP(wanted_release) struct wanted wanted = {0};
-	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
-	_cleanup_free_ char *store = NULL;
-	const char *tag = options->tag		       ? options->tag :
+	const char *wanted = options->tag	     ? options->tag :
 		options->ref && is_tag(options->ref) ? options->ref :
-						       bfs_ref_default();
-	int r = bfs_store_default_path(options->store, &store);
+						       NULL;
+	const char *ref = options->ref ? options->ref : wanted ? wanted : bfs_ref_default();
+	_cleanup_free_ char *recorded = NULL;
+	int r = bfs_install_read_tag(store, ref, &recorded, error);
 
-	bfs_log_set_quiet(options->json);
+	if (r < 0)
+		return r;
+	if (recorded && wanted && strcmp(recorded, wanted) != 0)
+		return bfs_error_set(error, -EINVAL, "choosing the bottles", ref,
+			"its formulae are poured from bottles for %s, not for %s", recorded, wanted);
+	if (recorded)
+		*ret_tag = bfs_steal(&recorded);
+	else
+		*ret_tag = strdup(wanted ? wanted : bfs_ref_default());
+	return *ret_tag ? 0 : -ENOMEM;
+}
+
+static int check_usage(const struct options *options, int count)
+{
 	if (count > 0 && options->file) {
 		bfs_log_error("install: either formulae or a Brewfile, not both");
 		return BFS_EXIT_USAGE;
 	}
-	if (!is_tag(tag)) {
-		bfs_log_error("install: %s: the tags are x86_64_linux and arm64_linux", tag);
+	if (options->tag && !is_tag(options->tag)) {
+		bfs_log_error("install: %s: the tags are x86_64_linux and arm64_linux", options->tag);
 		return BFS_EXIT_USAGE;
 	}
 	if (options->ref && !bfs_ref_name_is_valid(options->ref)) {
 		bfs_log_error("install: %s: not a name for a ref", options->ref);
 		return BFS_EXIT_USAGE;
 	}
+	return 0;
+}
+
+static int run(const void *fields, int count, char **operands)
+{
+	const struct options *options = fields;
+	BFS_CLEANUP(wanted_release) struct wanted wanted = {0};
+	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
+	_cleanup_free_ char *store = NULL, *tag = NULL;
+	int r = check_usage(options, count);
+
+	bfs_log_set_quiet(options->json);
+	if (r != 0)
+		return r;
+	r = bfs_store_default_path(options->store, &store);
+	if (r == 0)
+		r = choose_tag(options, store, &tag, &error);
 	if (r == 0 && count > 0)
 		r = read_operands(count, operands, tag, &wanted, &error);
 	else if (r == 0)

@@ -1,8 +1,9 @@
 #include "installer/finish.h"
 
-#include "index/keg.h"
 #include "index/tree_path.h"
 #include "installer/etc.h"
+#include "installer/family.h"
+#include "installer/keg_note.h"
 #include "installer/link.h"
 #include "installer/opt.h"
 #include "installer/prefix.h"
@@ -23,6 +24,18 @@ void bfs_finished_release(struct bfs_finished *finished)
 	*finished = (struct bfs_finished){0};
 }
 
+/* Unlinks a keg, and the aliases that its receipt has. */
+static int unlink_keg(struct bfs_tree *tree, const char *keg, struct bfs_error *error)
+{
+	bfs_strings aliases = NULL;
+	int r = bfs_keg_note_aliases(tree, keg, &aliases);
+
+	if (r == 0)
+		r = bfs_keg_unlink(tree, keg, aliases, NULL, error);
+	bfs_strings_free(aliases);
+	return r;
+}
+
 /* --- the keg in its place --- */
 
 /* A keg of that name that is there already is half installed, or being poured again. */
@@ -33,7 +46,7 @@ static int remove_old_keg(struct bfs_tree *tree, const char *keg, struct bfs_err
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = bfs_keg_unlink(tree, keg, NULL, NULL, error);
+	r = unlink_keg(tree, keg, error);
 	return r < 0 ? r : bfs_tree_remove_path(tree, keg);
 }
 
@@ -64,7 +77,9 @@ static int make_receipt(const struct bfs_finish_target *target,
 		.dependency_count = resolved->dependency_count,
 		.time = target->time,
 		.installed_on_request = resolved->on_request,
-		.source = local ? BFS_TAB_LOCAL_FILE : BFS_TAB_INTERNAL_API,
+		.source = local				    ? BFS_TAB_LOCAL_FILE :
+			resolved->formula->from_public_document ? BFS_TAB_PUBLIC_API :
+								  BFS_TAB_INTERNAL_API,
 		.arch = strncmp(target->tag, "arm64", 5) == 0 ? "arm64" : "x86_64",
 		.prefix = bfs_store_prefix(target->store),
 	};
@@ -87,19 +102,6 @@ static int write_receipt(const struct bfs_finish_target *target, const char *keg
 	return r < 0 ? bfs_error_set(error, r, "writing the receipt", keg, NULL) : 0;
 }
 
-static int note_keg(const struct bfs_finish_target *target, const struct bfs_formula *formula,
-	const json_t *receipt, const char *pending, struct bfs_error *error)
-{
-	_cleanup_free_ char *record = NULL;
-	int r = bfs_tab_record(receipt, &record);
-
-	if (r == 0)
-		r = bfs_keg_put(target->tree,
-			&(struct bfs_keg){formula->name, formula->pkg_version, record,
-				(char *)pending});
-	return r < 0 ? bfs_error_set(error, r, "noting the keg", formula->name, NULL) : 0;
-}
-
 /* A tab with values of wrong types is as good as none. */
 static const json_t *usable_tab(const json_t *tab, const char *name)
 {
@@ -116,25 +118,11 @@ static const json_t *usable_tab(const json_t *tab, const char *name)
 
 /* --- links --- */
 
-/*
- * The names whose kegs may be taken over from: versions of one formula and its -full variant (Homebrew
- * formula.rb#link_overwrite_formulae).
- */
-static int list_family(const struct bfs_formula *formula, bfs_strings *family)
-{
-	_cleanup_free_ char *base = strndup(formula->name, strcspn(formula->name, "@"));
-	_cleanup_free_ char *full = base ? bfs_format("%s-full", base) : NULL;
-	int r;
-
-	if (!full)
-		return -ENOMEM;
-	r = bfs_strings_add(family, base);
-	if (r == 0)
-		r = bfs_strings_add(family, full);
-	for (char **name = formula->versioned_formulae; r == 0 && *name; name++)
-		r = bfs_strings_add(family, *name);
-	return r;
-}
+/* What the prefix had of a formula before this pour. */
+struct before {
+	bool installed; /* any version of it */
+	bool linked;
+};
 
 static bool is_installed(struct bfs_tree *tree, const char *name)
 {
@@ -143,26 +131,49 @@ static bool is_installed(struct bfs_tree *tree, const char *name)
 	return bfs_rack_versions(tree, name, &versions) == 0 && versions[0];
 }
 
+static bool is_linked(struct bfs_tree *tree, const char *name)
+{
+	_cleanup_free_ char *keg = NULL;
+
+	return bfs_linked_keg(tree, name, &keg) == 0;
+}
+
+/* Whether the unversioned relative of a formula is keg-only itself, as far as the catalog at hand knows. */
+static bool base_is_keg_only(const struct bfs_finish_target *target, const char *name)
+{
+	_cleanup_error_ struct bfs_error ignored = BFS_ERROR_INIT;
+	_cleanup_free_ char *base = bfs_family_base(name);
+	const struct bfs_formula *formula;
+
+	if (!base || strcmp(base, name) == 0 || !target->finder->catalog)
+		return false;
+	return bfs_catalog_find(target->finder->catalog, base, &formula, &ignored) == 0 &&
+		formula->keg_only;
+}
+
 /* Whether a formula gets links, or opt's alone. */
-static bool wants_links(struct bfs_tree *tree, const struct bfs_resolved *resolved,
-	char *const *family, bool had_version)
+static bool wants_links(const struct bfs_finish_target *target, const struct bfs_resolved *resolved,
+	char *const *family, const struct before *before)
 {
 	const struct bfs_formula *formula = resolved->formula;
-	enum bfs_brewfile_link link =
-		resolved->request ? resolved->request->link : BFS_BREWFILE_LINK_DEFAULT;
+	const struct bfs_resolve_request *request = resolved->request;
 	struct bfs_keg_only_case keg_only = {
 		.versioned = formula->keg_only_versioned,
 		.on_request = resolved->requested,
-		.any_version_installed = had_version,
+		.any_version_installed = before->installed,
+		.relative_installed = family && *family,
 	};
 
-	if (link != BFS_BREWFILE_LINK_DEFAULT)
-		return link != BFS_BREWFILE_LINK_NO;
+	if (request && request->link != BFS_BREWFILE_LINK_DEFAULT)
+		return request->link != BFS_BREWFILE_LINK_NO;
 	if (!formula->keg_only)
 		return true;
-	for (; *family; family++)
-		if (strcmp(*family, formula->name) != 0 && is_installed(tree, *family))
-			keg_only.relative_installed = true;
+	if (request && request->ensures_link) /* bundle/brew.rb#link_change_state! unlinks it */
+		return false;
+	if (before->linked)
+		return true;
+	if (keg_only.versioned && keg_only.on_request)
+		keg_only.unversioned_keg_only = base_is_keg_only(target, formula->name);
 	return bfs_keg_only_is_linked(&keg_only);
 }
 
@@ -175,25 +186,31 @@ static int unlink_linked(struct bfs_tree *tree, const char *name, const char *ke
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	return strcmp(linked, keg) == 0 ? 0 : bfs_keg_unlink(tree, linked, NULL, NULL, error);
+	return strcmp(linked, keg) == 0 ? 0 : unlink_keg(tree, linked, error);
 }
 
-/* Before a formula is linked, its linked keg-only relatives are not any more (Homebrew unlink.rb). */
+/*
+ * Before a formula is linked, its linked relatives are not any more: the keg-only ones, and all of them where it is
+ * keg-only itself (Homebrew unlink.rb#unlink_link_overwrite_formulae).
+ */
 static int unlink_relatives(struct bfs_tree *tree, const struct bfs_formula *formula,
 	char *const *family, struct bfs_error *error)
 {
 	int r = 0;
 
-	if (formula->keg_only)
-		return 0;
-	for (; r == 0 && *family; family++) {
+	for (; r == 0 && family && *family; family++) {
 		_cleanup_free_ char *linked = NULL;
 
-		if (strcmp(*family, formula->name) == 0 ||
-			bfs_linked_keg(tree, *family, &linked) < 0)
+		r = bfs_linked_keg(tree, *family, &linked);
+		if (r == -ENOENT ||
+			(r == 0 && !formula->keg_only && !bfs_keg_note_is_keg_only(tree, linked))) {
+			r = 0;
 			continue;
-		bfs_log_info("Unlinking %s, a relative of %s", *family, formula->name);
-		r = bfs_keg_unlink(tree, linked, NULL, NULL, error);
+		}
+		if (r == 0)
+			bfs_log_info("Unlinking %s, a relative of %s", *family, formula->name);
+		if (r == 0)
+			r = unlink_keg(tree, linked, error);
 	}
 	return r;
 }
@@ -230,22 +247,19 @@ static int link_keg(const struct bfs_finish_target *target, const struct bfs_res
 }
 
 static int make_links(const struct bfs_finish_target *target, const struct bfs_resolved *resolved,
-	const char *keg, bool had_version, struct bfs_finished *finished, struct bfs_error *error)
+	const char *keg, const struct before *before, struct bfs_finished *finished,
+	struct bfs_error *error)
 {
 	const struct bfs_formula *formula = resolved->formula;
 	bfs_strings family = NULL;
 	int r = unlink_linked(target->tree, formula->name, keg, error);
 
 	if (r == 0)
-		r = list_family(formula, &family);
-	if (r == 0 && wants_links(target->tree, resolved, family, had_version)) {
+		r = bfs_family_list(target->tree, formula->name, &family);
+	if (r == 0 && wants_links(target, resolved, family, before)) {
 		r = link_keg(target, resolved, keg, family, finished, error);
 	} else if (r == 0) {
 		r = bfs_keg_optlink(target->tree, keg, formula->aliases, error);
-		if (formula->keg_only && resolved->requested)
-			bfs_log_info("%s is keg-only, which means it was not symlinked into %s: %s",
-				formula->name, bfs_store_prefix(target->store),
-				formula->keg_only_reason ? formula->keg_only_reason : "");
 	}
 	bfs_strings_free(family);
 	return r;
@@ -323,7 +337,10 @@ static int finish(const struct bfs_finish_target *target, const struct bfs_resol
 {
 	const struct bfs_formula *formula = resolved->formula;
 	_cleanup_json_ json_t *receipt = NULL;
-	bool had_version = is_installed(target->tree, formula->name);
+	struct before before = {
+		.installed = is_installed(target->tree, formula->name),
+		.linked = is_linked(target->tree, formula->name),
+	};
 	int r = place_keg(target->tree, formula, keg, poured->keg.tree, error);
 
 	if (r == 0)
@@ -332,7 +349,7 @@ static int finish(const struct bfs_finish_target *target, const struct bfs_resol
 	if (r == 0)
 		r = write_receipt(target, keg, receipt, error);
 	if (r == 0)
-		r = make_links(target, resolved, keg, had_version, finished, error);
+		r = make_links(target, resolved, keg, &before, finished, error);
 	if (r == 0)
 		r = make_service_log(target, formula, keg, error);
 	if (r == 0)
@@ -340,7 +357,7 @@ static int finish(const struct bfs_finish_target *target, const struct bfs_resol
 	if (r == 0)
 		r = run_steps(target, formula, finished, error);
 	if (r == 0)
-		r = note_keg(target, formula, receipt, finished->pending, error);
+		r = bfs_keg_note(target->tree, formula, receipt, finished->pending, error);
 	return r;
 }
 
@@ -367,18 +384,38 @@ int bfs_finish_keg(const struct bfs_finish_target *target, const struct bfs_reso
 	return 0;
 }
 
+/* Whether a Brewfile wants a formula that is linked not to be. */
+static bool is_to_be_unlinked(const struct bfs_resolved *resolved)
+{
+	const struct bfs_resolve_request *request = resolved->request;
+
+	if (!request || !request->ensures_link)
+		return false;
+	return request->link == BFS_BREWFILE_LINK_NO ||
+		(request->link == BFS_BREWFILE_LINK_DEFAULT && resolved->formula->keg_only);
+}
+
 int bfs_finish_relink(const struct bfs_finish_target *target, const struct bfs_resolved *resolved,
 	struct bfs_finished *ret_finished, struct bfs_error *error)
 {
 	_cleanup_free_ char *keg = bfs_keg_path(resolved->formula->name,
 		resolved->installed ? resolved->installed : resolved->formula->pkg_version);
 
+	struct before before = {true, is_linked(target->tree, resolved->formula->name)};
+	int r = keg ? bfs_tree_begin(target->tree) : -ENOMEM;
+
 	*ret_finished = (struct bfs_finished){0};
-	if (!keg)
-		return -ENOMEM;
-	if (resolved->request && resolved->request->link == BFS_BREWFILE_LINK_NO)
-		return bfs_keg_unlink(target->tree, keg, NULL, NULL, error);
-	return make_links(target, resolved, keg, true, ret_finished, error);
+	if (r < 0)
+		return r;
+	if (before.linked && is_to_be_unlinked(resolved))
+		r = unlink_keg(target->tree, keg, error);
+	else
+		r = make_links(target, resolved, keg, &before, ret_finished, error);
+	if (r == 0)
+		r = bfs_tree_commit(target->tree);
+	if (r < 0)
+		bfs_tree_rollback(target->tree);
+	return r;
 }
 
 static int read_receipt(const struct bfs_finish_target *target, const char *keg,
@@ -406,8 +443,6 @@ int bfs_finish_mark_request(const struct bfs_finish_target *target,
 		resolved->installed ? resolved->installed : resolved->formula->pkg_version;
 	_cleanup_free_ char *keg = bfs_keg_path(resolved->formula->name, version);
 	_cleanup_json_ json_t *receipt = NULL;
-	_cleanup_free_ char *record = NULL;
-	struct bfs_keg noted = {0};
 	int r = keg ? read_receipt(target, keg, &receipt, error) : -ENOMEM;
 
 	if (r == 0 &&
@@ -416,18 +451,6 @@ int bfs_finish_mark_request(const struct bfs_finish_target *target,
 	if (r == 0)
 		r = write_receipt(target, keg, receipt, error);
 	if (r == 0)
-		r = bfs_tab_record(receipt, &record);
-	if (r < 0)
-		return r;
-	r = bfs_keg_get(target->tree, resolved->formula->name, version, &noted);
-	if (r == 0) {
-		free(noted.record);
-		noted.record = bfs_steal(&record);
-		r = bfs_keg_put(target->tree, &noted);
-	} else if (r == -ENOENT) {
-		r = bfs_keg_put(target->tree,
-			&(struct bfs_keg){resolved->formula->name, (char *)version, record, NULL});
-	}
-	bfs_keg_release(&noted);
+		r = bfs_keg_note_receipt(target->tree, resolved->formula->name, version, receipt, error);
 	return r;
 }

@@ -21,6 +21,7 @@ struct bfs_finish_target {
 	struct bfs_tree *tree;			/* the working copy */
 	struct bfs_writer *writer;		/* for receipts and what steps write; committed by the caller */
 	struct bfs_content_reader *reader;
+	struct bfs_finder *finder;
 	const char *tag;			/* of the bottles: "x86_64_linux" */
 	uint64_t generation;			/* the one before, which keeps what is replaced; 0: none */
 	int64_t time;				/* of the pour, seconds since the epoch */

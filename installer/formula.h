@@ -76,6 +76,7 @@ struct bfs_formula {
 	char *desc, *homepage, *license, *caveats; /* NULL where absent */
 	bool has_service;
 	char *ruby_source_path; /* "Formula/p/proj.rb", or NULL */
+	bool from_public_document;
 };
 
 /*

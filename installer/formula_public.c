@@ -282,6 +282,7 @@ int bfs_formula_from_public(const json_t *document, const char *tag,
 		return r;
 	reader.document = merged;
 	reader.formula = formula;
+	formula->from_public_document = true;
 	r = read_all(&reader);
 	if (r < 0)
 		return r;

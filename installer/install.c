@@ -1,12 +1,17 @@
 #include "installer/install.h"
 
+#include "index/rack.h"
 #include "index/snapshot.h"
 #include "installer/finish.h"
 #include "installer/prefix.h"
 #include "lib/log.h"
+#include "lib/text.h"
 
 #include <string.h>
 #include <time.h>
+
+/* The value in an index that says what its kegs were poured from. */
+#define TAG_KEY "bottle_tag"
 
 /* One install under way. */
 struct install {
@@ -49,6 +54,7 @@ void bfs_install_report_release(struct bfs_install_report *report)
 {
 	if (report->formulae)
 		json_decref(report->formulae);
+	free(report->prefix);
 	bfs_strings_free(report->pending);
 	*report = (struct bfs_install_report){0};
 }
@@ -249,39 +255,46 @@ static int start_pours(struct install *install, struct bfs_error *error)
 
 /* --- finish --- */
 
-/* Sizes as Homebrew's disk_usage_readable says them. */
-static void format_size(uint64_t bytes, char text[32])
+static int say_poured(const struct install *install, const struct bfs_resolved *item)
 {
-	static const char *const units[] = {"B", "KB", "MB", "GB"};
-	double size = (double)bytes;
-	size_t unit = 0;
+	struct bfs_tree *tree = bfs_publication_tree(install->publication);
+	const struct bfs_formula *formula = item->formula;
+	char size[BFS_SIZE_TEXT_SIZE];
+	struct bfs_attributes keg;
+	int64_t files, bytes;
+	int r = bfs_rack_keg(tree, formula->name, formula->pkg_version, &keg);
 
-	while (size >= 1000 && unit + 1 < BFS_ARRAY_LENGTH(units)) {
-		size /= 1000;
-		unit++;
-	}
-	snprintf(text, 32, unit && size < 100 && size != (double)(uint64_t)size ? "%.1f%s" : "%.0f%s",
-		size, units[unit]);
+	if (r == 0)
+		r = bfs_rack_usage(tree, keg.ino, &files, &bytes);
+	if (r == 0)
+		bfs_log_info("🍺  %s/Cellar/%s/%s: %lld files, %s",
+			bfs_store_prefix(install->store), formula->name, formula->pkg_version,
+			(long long)files, bfs_size_text((uint64_t)bytes, size));
+	return r;
 }
 
-static void say_poured(const struct install *install, const struct bfs_resolved *item,
-	const struct bfs_keg_tree *keg)
+/* What a person may want to know of a keg that is there now. */
+static int note_in_report(struct install *install, size_t which, const struct bfs_finished *finished)
 {
-	char size[32];
+	const struct bfs_formula *formula = install->resolution->items[which].formula;
+	json_t *entry = json_array_get(install->report->formulae, which);
+	int r = json_object_set_new(entry, "linked", json_boolean(finished->linked));
 
-	format_size(keg->bytes, size);
-	bfs_log_info("🍺  %s/Cellar/%s/%s: %llu files, %s", bfs_store_prefix(install->store),
-		item->formula->name, item->formula->pkg_version, (unsigned long long)keg->files,
-		size);
+	if (r == 0 && formula->keg_only && !finished->linked)
+		r = json_object_set_new(entry, "keg_only",
+			json_string(formula->keg_only_reason ? formula->keg_only_reason : ""));
+	if (r == 0 && formula->caveats)
+		r = json_object_set_new(entry, "caveats", json_string(formula->caveats));
+	return r < 0 ? -ENOMEM : 0;
 }
 
-static int note_finished(struct install *install, const struct bfs_resolved *item,
-	const struct bfs_finished *finished)
+static int note_finished(struct install *install, size_t which, const struct bfs_finished *finished)
 {
+	const char *name = install->resolution->items[which].formula->name;
+
 	if (finished->conflicted || finished->step_failed)
 		install->report->failed = true;
-	return finished->pending ? bfs_strings_add(&install->report->pending, item->formula->name) :
-				   0;
+	return finished->pending ? bfs_strings_add(&install->report->pending, name) : 0;
 }
 
 static int finish_poured(struct install *install, const struct bfs_finish_target *target,
@@ -295,8 +308,8 @@ static int finish_poured(struct install *install, const struct bfs_finish_target
 	if (r == 0)
 		r = bfs_finish_keg(target, item, &poured, local, finished, error);
 	if (r == 0)
-		say_poured(install, item, &poured.keg);
-	return r;
+		r = say_poured(install, item);
+	return r < 0 ? r : note_in_report(install, which, finished);
 }
 
 static int finish_item(struct install *install, const struct bfs_finish_target *target,
@@ -313,19 +326,22 @@ static int finish_item(struct install *install, const struct bfs_finish_target *
 	if (r == 0 && item->marks_request)
 		r = bfs_finish_mark_request(target, item, error);
 	if (r == 0)
-		r = note_finished(install, item, &finished);
+		r = note_finished(install, which, &finished);
 	return r;
 }
 
 static int prepare_tree(struct install *install, struct bfs_error *error)
 {
 	struct bfs_tree *tree = bfs_publication_tree(install->publication);
+	const struct bfs_target *target = &install->target;
+	bool chosen = target->source == BFS_TARGET_ORDER || target->source == BFS_TARGET_ENVIRONMENT;
 	int r = bfs_prefix_prepare(tree, error);
 
-	if (r == 0 && install->target.runtime.glibc[0])
-		r = bfs_tree_set_value(tree, BFS_TARGET_GLIBC_KEY, install->target.runtime.glibc);
+	/* This host's own says nothing of the others that share the store. */
+	if (r == 0 && chosen)
+		r = bfs_tree_set_value(tree, BFS_TARGET_GLIBC_KEY, target->runtime.glibc);
 	if (r == 0)
-		r = bfs_tree_set_value(tree, "bottle_tag", install->order->tag);
+		r = bfs_tree_set_value(tree, TAG_KEY, install->order->tag);
 	return r;
 }
 
@@ -335,6 +351,7 @@ static int finish_all(struct install *install, struct bfs_error *error)
 	struct bfs_finish_target target = {
 		.store = install->store,
 		.tree = tree,
+		.finder = install->order->finder,
 		.tag = install->order->tag,
 		.generation = bfs_publication_base(install->publication)->number,
 		.time = (int64_t)time(NULL),
@@ -410,6 +427,35 @@ static int carry_out(struct install *install, struct bfs_error *error)
 	return r;
 }
 
+static int read_tag(const char *store_path, const char *ref, char **ret_tag, struct bfs_error *error)
+{
+	struct bfs_store *store = NULL;
+	_cleanup_tree_ struct bfs_tree *tree = NULL;
+	struct bfs_generation generation;
+	int r = bfs_store_open(store_path, &store, error);
+
+	if (r == 0)
+		r = bfs_snapshot_open(store, ref, &generation, &tree, error);
+	if (r == 0)
+		r = bfs_tree_get_value(tree, TAG_KEY, ret_tag);
+	bfs_store_close(store);
+	return r;
+}
+
+int bfs_install_read_tag(const char *store_path, const char *ref, char **ret_tag,
+	struct bfs_error *error)
+{
+	_cleanup_error_ struct bfs_error failure = BFS_ERROR_INIT;
+	int r = read_tag(store_path, ref, ret_tag, &failure);
+
+	if (r == -ENOENT)
+		*ret_tag = NULL;
+	else if (r < 0)
+		return bfs_error_set(error, r, "reading what is installed", ref, "%s",
+			bfs_error_message(&failure, r));
+	return 0;
+}
+
 int bfs_install(const struct bfs_install_order *order, struct bfs_install_report *ret_report,
 	struct bfs_error *error)
 {
@@ -427,6 +473,10 @@ int bfs_install(const struct bfs_install_order *order, struct bfs_install_report
 		say_plan(install.resolution);
 	else if (r == 0 && report.changed)
 		r = carry_out(&install, error);
+	if (r == 0 && install.store) {
+		report.prefix = strdup(bfs_store_prefix(install.store));
+		r = report.prefix ? 0 : -ENOMEM;
+	}
 	if (r < 0)
 		return r;
 	*ret_report = report;

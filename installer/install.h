@@ -34,10 +34,20 @@ struct bfs_install_report {
 	struct bfs_generation generation;	/* current at the end; number 0 where the ref was never published */
 	bool changed;				/* a generation was published, or would be by a dry run */
 	bool failed;				/* a keg was not linked or a step failed: exit status 1 */
-	json_t *formulae;			/* array of what was done or found: name, version, action... */
+	/*
+	 * What was done, would be or was found: an array of objects with name, version, action ("pour", "upgrade",
+	 * "relink", "already") and requested. Those poured also have linked, caveats where there are some, and
+	 * keg_only, the reason, where they are not linked for it.
+	 */
+	json_t *formulae;
+	char *prefix;				/* where it is mounted; NULL where there is no store yet */
 	bfs_strings pending;			/* names of formulae with steps that a program has to run */
 };
 void bfs_install_report_release(struct bfs_install_report *report);
+
+/* The tag of the bottles that a ref's kegs were poured from; NULL where it has none yet. Allocated. */
+int bfs_install_read_tag(const char *store_path, const char *ref, char **ret_tag,
+	struct bfs_error *error);
 
 int bfs_install(const struct bfs_install_order *order, struct bfs_install_report *ret_report,
 	struct bfs_error *error);
