@@ -34,7 +34,7 @@ bool bfs_log_has_colour(FILE *stream)
 static void write_line(FILE *stream, const char *colour, const char *tag, const char *text,
 	bool bold_text)
 {
-	if (bfs_log_has_colour(stream))
+	if (*colour && bfs_log_has_colour(stream))
 		fprintf(stream, "%s%s%s%s%s%s\n", colour, tag, RESET, bold_text ? BOLD : "", text,
 			bold_text ? RESET : "");
 	else
