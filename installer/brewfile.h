@@ -6,14 +6,14 @@
  *	cask, mas, vscode, go, cargo, uv, flatpak, winget, krew, npm "name"[, option: value...]
  *
  * with or without parentheses, lists continued after a comma; strings in single or double quotes
- *with Ruby's escapes and #{...}, %w[], symbols, integers, true, false, nil, arrays, hashes (`k: v`,
- *`"k" => v`); `#` comments, =begin/=end, __END__; if/unless/elsif/else/end, `... if` and `...
- *unless` at the end of a line, on_macos and on_linux with do/end. Conditions and values know
- *OS.mac?, OS.linux?, ENV["X"], ENV.fetch("X"[, default]), ENV.key?("X"), ==, !=, !, &&, ||, not,
- *and, or. OS.linux? is true. Nothing of it is executed.
+ * with Ruby's escapes and #{...}, %w[], symbols, integers, true, false, nil, arrays, hashes
+ * (`k: v`, `"k" => v`); `#` comments, =begin/=end, __END__; if/unless/elsif/else/end, `... if` and
+ * `... unless` at the end of a line, on_macos and on_linux with do/end. Conditions and values know
+ * OS.mac?, OS.linux?, ENV["X"], ENV.fetch("X"[, default]), ENV.key?("X"), ==, !=, !, &&, ||, not,
+ * and, or. OS.linux? is true. Nothing of it is executed.
  *
  * Anything else is an error that names FILE:LINE:COLUMN and quotes the text; nothing is passed over
- *in silence. The environment is the process's, where Homebrew shows a Brewfile only a part of it.
+ * in silence. The environment is the process's, where Homebrew shows a Brewfile only a part of it.
  */
 #ifndef BFS_INSTALLER_BREWFILE_H
 #define BFS_INSTALLER_BREWFILE_H
@@ -43,8 +43,7 @@ enum bfs_brewfile_fate {
 	BFS_BREWFILE_INSTALL, /* brew and tap entries */
 	BFS_BREWFILE_SKIP, /* another platform's, or named in HOMEBREW_BUNDLE_..._SKIP: exit status
 			      0 */
-	BFS_BREWFILE_UNSUPPORTED, /* of a tool that brewfs does not drive: a warning, exit status 0
-				   */
+	BFS_BREWFILE_UNSUPPORTED, /* a tool's that brewfs does not drive: warning, exit status 0 */
 	BFS_BREWFILE_REFUSED, /* asks for what a bottle cannot be (HEAD): an error, exit status 1 at
 				 the end */
 };
@@ -98,8 +97,10 @@ int bfs_brewfile_read(
 int bfs_brewfile_parse(const char *text, size_t length, const char *name,
 	struct bfs_brewfile **ret_brewfile, struct bfs_error *error);
 
-/* Says what is skipped, ignored and refused, in the file's order. Returns the number of refused
- * entries. */
+/*
+ * Says what is skipped, ignored and refused, in the file's order. Returns the number of refused
+ * entries.
+ */
 size_t bfs_brewfile_report(const struct bfs_brewfile *brewfile);
 
 /* "brew", "cask"...: the method's name. */

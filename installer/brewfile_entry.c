@@ -393,8 +393,10 @@ static bool list_has(const char *list, const char *word)
 	}
 }
 
-/* Whether the user left it out with HOMEBREW_BUNDLE_BREW_SKIP and the like, by name or, for mas, by
- * number. */
+/*
+ * Whether the user left it out with HOMEBREW_BUNDLE_BREW_SKIP and the like, by name or, for mas, by
+ * number.
+ */
 static int is_left_out(const struct making *making, bool *ret_left_out)
 {
 	_cleanup_free_ char *variable =

@@ -11,7 +11,8 @@
 /* Whether chmod would take it: 0, or -EINVAL. */
 int bfs_file_mode_check(const char *change);
 
-/* The permission bits that a file of type and mode `mode` has after the change, which was checked.
+/*
+ * The permission bits that a file of type and mode `mode` has after the change, which was checked.
  */
 mode_t bfs_file_mode_apply(const char *change, mode_t mode);
 

@@ -20,8 +20,10 @@ struct bfs_installed {
 			   recorded */
 };
 
-/* `tree` may be NULL: an empty prefix. Errors of the tree; -EUCLEAN for a record that is no JSON
- * object. */
+/*
+ * `tree` may be NULL: an empty prefix. Errors of the tree; -EUCLEAN for a record that is no JSON
+ * object.
+ */
 int bfs_installed_read(struct bfs_tree *tree, const struct bfs_formula *formula,
 	struct bfs_installed *ret_installed, struct bfs_error *error);
 void bfs_installed_release(struct bfs_installed *installed);

@@ -23,8 +23,10 @@
 #include "installer/installed.h"
 #include "installer/target.h"
 
-/* Of 8,600 formulae none has more than some 30 levels of dependencies below it; it bounds the
- * stack. */
+/*
+ * Of 8,600 formulae none has more than some 30 levels of dependencies below it; it bounds the
+ * stack.
+ */
 #define BFS_RESOLVE_DEPTH_MAX 1000
 
 struct bfs_resolve_request {
@@ -32,12 +34,18 @@ struct bfs_resolve_request {
 	enum bfs_brewfile_link link;
 	bool ensures_link; /* a Brewfile's: an installed formula is also to be linked, or not, as it
 			      says */
-	bool unlinks_conflicts; /* linked formulae that conflict with it are unlinked first, by the
-				   caller */
+	/*
+	 * A Brewfile's: linked formulae that conflict with it, and these, are unlinked first
+	 * (bundle/brew.rb#resolve_conflicts!), by the caller.
+	 */
+	bool unlinks_conflicts;
+	char *const *conflicts_with; /* or NULL */
 };
 
-/* As bfs_catalog_find(); -ENOENT and -EREMOTE of a dependency only matter if its dependent is
- * poured. */
+/*
+ * As bfs_catalog_find(); -ENOENT and -EREMOTE of a dependency only matter if its dependent is
+ * poured.
+ */
 typedef int bfs_formula_finder(void *context, const char *name,
 	const struct bfs_formula **ret_formula, struct bfs_error *error);
 
@@ -57,8 +65,10 @@ struct bfs_resolve_order {
 	 * until the next call.
 	 */
 	const json_t *(*tab)(void *context, const struct bfs_formula *formula);
-	/* Optional. The glibc that a formula's bottle was built with, or NULL: BFS_CI_GLIBC.
-	 * Borrowed. */
+	/*
+	 * Optional. The glibc that a formula's bottle was built with, or NULL: BFS_CI_GLIBC.
+	 * Borrowed.
+	 */
 	const char *(*built_with)(void *context, const struct bfs_formula *formula);
 	void *context; /* of these two */
 };
@@ -83,8 +93,10 @@ struct bfs_resolved {
 	char *installed; /* the version that opt leads to now, or the newest that is there; NULL */
 	bool on_request; /* what its receipt is to say as installed_on_request */
 	bool marks_request; /* nothing is poured, but the receipt that is there says otherwise */
-	/* Everything it needs at run time, dependencies first, with glibc and gcc where they are
-	 * needed. */
+	/*
+	 * Everything it needs at run time, dependencies first, with glibc and gcc where they are
+	 * needed.
+	 */
 	struct bfs_resolved_dependency *dependencies;
 	size_t dependency_count;
 };

@@ -67,6 +67,17 @@ static bool is_poured(const struct bfs_resolve_node *node)
 	return node->action == BFS_RESOLVE_POUR || node->action == BFS_RESOLVE_UPGRADE;
 }
 
+/*
+ * Whether a bottle may be poured at the default prefix
+ * (bottle_specification.rb#compatible_locations?). Documents made by a brew at the default prefix
+ * have "/Cellar" for it.
+ */
+static bool cellar_fits(const char *cellar)
+{
+	return !cellar || *cellar == ':' || strcmp(cellar, "/" BFS_CELLAR) == 0 ||
+	       strcmp(cellar, BFS_TREE_PREFIX_DEFAULT "/" BFS_CELLAR) == 0;
+}
+
 /* What is to be poured has to be one that can be. */
 static int check_formula(struct bfs_resolve_graph *graph, const struct bfs_resolve_node *node)
 {
@@ -94,6 +105,11 @@ static int check_formula(struct bfs_resolve_graph *graph, const struct bfs_resol
 		snprintf(reason, sizeof(reason), "there is no bottle of it for %s",
 			graph->order->tag);
 		return forbid(graph, node, -ENOPKG, reason);
+	}
+	if (!cellar_fits(formula->bottle_cellar)) {
+		graph->origin = node->origin;
+		return bfs_error_set(graph->error, -ENOPKG, "resolving", formula->name,
+			"its bottle can only be poured into %s", formula->bottle_cellar);
 	}
 	if (formula->deprecated)
 		return bfs_resolve_warn(
@@ -190,7 +206,8 @@ int bfs_resolve_decide(struct bfs_resolve_graph *graph)
 {
 	int r = 0;
 
-	/* Dependents before their dependencies, so that all that want something of one have spoken.
+	/*
+	 * Dependents before their dependencies, so that all that want something of one have spoken.
 	 */
 	for (size_t i = graph->sequence_count; r == 0 && i-- > 0;) {
 		struct bfs_resolve_node *node = &graph->nodes[graph->sequence[i]];

@@ -85,8 +85,10 @@ static int translate_escape(struct translation *translation, bool *ret_repeatabl
 	return c ? append_literal(translation, c) : -EOPNOTSUPP;
 }
 
-/* A class in POSIX's form, where a backslash is plain: what has a meaning there by its place gets
- * its place. */
+/*
+ * A class in POSIX's form, where a backslash is plain: what has a meaning there by its place gets
+ * its place.
+ */
 struct class
 {
 	struct bfs_buffer members;
@@ -106,8 +108,10 @@ static int add_member(struct class *class, char c, bool in_range)
 	return 0;
 }
 
-/* The character at the position of a class, or what its escape stands for: *ret_members for
- * several. */
+/*
+ * The character at the position of a class, or what its escape stands for: *ret_members for
+ * several.
+ */
 static int take_member(struct translation *translation, char *ret_c, const char **ret_members)
 {
 	char c = *translation->at++;
@@ -318,8 +322,10 @@ static int translate_element(struct translation *translation)
 	} else if (c == '*' || c == '+' || c == '?') {
 		return -EINVAL;
 	} else if (c == '^' || c == '$') {
-		/* Elsewhere than first, ^ could match after the last newline, where Ruby's does
-		 * not. */
+		/*
+		 * Elsewhere than first, ^ could match after the last newline, where Ruby's does
+		 * not.
+		 */
 		if (c == '^' ? translation->text.length > 0 : translation->at[1] != '\0')
 			return -EOPNOTSUPP;
 		translation->at++;
@@ -373,8 +379,10 @@ static int compile(const char *source, int options, regex_t *pattern)
 		regcomp(pattern, translation.text.data ? translation.text.data : "",
 			REG_EXTENDED | (options & BFS_REGEXP_IGNORECASE ? REG_ICASE : 0)) != 0)
 		r = -EINVAL;
-	/* ^ and $ are at lines, as with REG_NEWLINE, but a negated class is a newline too, as
-	 * without. */
+	/*
+	 * ^ and $ are at lines, as with REG_NEWLINE, but a negated class is a newline too, as
+	 * without.
+	 */
 	if (r == 0)
 		pattern->newline_anchor = 1;
 	bfs_buffer_release(&translation.text);

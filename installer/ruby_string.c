@@ -128,6 +128,8 @@ static int parse_escape(struct bfs_ruby_text *text, struct bfs_buffer *bytes)
 
 	if (c >= '0' && c <= '7')
 		return parse_byte_escape(text, start, 8, 3, bytes);
+	if (c == '\0')
+		return bfs_ruby_unexpected(text, text->position, "expected an escaped character");
 	text->position++;
 	if (letter)
 		return bfs_buffer_append(bytes, &values[letter - letters], 1);
@@ -219,8 +221,10 @@ int bfs_ruby_parse_string(struct bfs_ruby_text *text, struct bfs_buffer *ret_byt
 			return bfs_ruby_fail(text, start, "a string without its closing %c", mark);
 		r = parse_piece(text, mark, ret_bytes);
 	}
+	if (r < 0)
+		return r;
 	text->position++;
-	return r < 0 ? r : check_utf8(text, start, ret_bytes);
+	return check_utf8(text, start, ret_bytes);
 }
 
 static bool is_space(char c)

@@ -9,7 +9,9 @@
 
 char bfs_ruby_peek(const struct bfs_ruby_text *text, size_t ahead)
 {
-	return ahead < text->length - text->position ? text->data[text->position + ahead] : '\0';
+	return ahead < text->length && text->position < text->length - ahead
+		       ? text->data[text->position + ahead]
+		       : '\0';
 }
 
 static bool at_end(const struct bfs_ruby_text *text)
@@ -131,7 +133,7 @@ bool bfs_ruby_take(struct bfs_ruby_text *text, const char *bytes)
 {
 	size_t length = strlen(bytes);
 
-	if (text->length - text->position < length ||
+	if (text->position > text->length || text->length - text->position < length ||
 		memcmp(text->data + text->position, bytes, length) != 0)
 		return false;
 	text->position += length;

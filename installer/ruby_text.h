@@ -30,12 +30,16 @@ char bfs_ruby_peek(const struct bfs_ruby_text *text, size_t ahead);
 
 /* Skips blanks, comments and escaped newlines; stops at the end of the line. */
 void bfs_ruby_skip_blanks(struct bfs_ruby_text *text);
-/* Skips newlines as well, with =begin/=end and what follows __END__. -EBADMSG for a =begin without
- * its end. */
+/*
+ * Skips newlines as well, with =begin/=end and what follows __END__. -EBADMSG for a =begin without
+ * its end.
+ */
 int bfs_ruby_skip_lines(struct bfs_ruby_text *text);
 
-/* Length of the identifier or keyword at the position ("mac?" includes its mark), 0 where there is
- * none. */
+/*
+ * Length of the identifier or keyword at the position ("mac?" includes its mark), 0 where there is
+ * none.
+ */
 size_t bfs_ruby_word(const struct bfs_ruby_text *text);
 /* Whether just this word is at the position; if so, moves past it. */
 bool bfs_ruby_take_word(struct bfs_ruby_text *text, const char *word);

@@ -205,8 +205,10 @@ static int environment_value(
 	return *ret_value ? 0 : bfs_ruby_fail(text, start, "ENV[\"%s\"] is not UTF-8", name);
 }
 
-/* The name in ENV["X"] or the first argument in ENV.fetch("X", "y"); the default too, if there is
- * one. */
+/*
+ * The name in ENV["X"] or the first argument in ENV.fetch("X", "y"); the default too, if there is
+ * one.
+ */
 static int parse_env_arguments(
 	struct bfs_ruby_text *text, char closing, struct bfs_buffer *name, json_t **ret_default)
 {
@@ -414,7 +416,8 @@ static int parse_conjunction(struct bfs_ruby_text *text, json_t **ret_value)
 		bfs_ruby_skip_blanks(text);
 	while (r == 0 && bfs_ruby_take(text, "&&")) {
 		r = parse_right(text, parse_comparison, bfs_ruby_is_true(value), &value);
-		bfs_ruby_skip_blanks(text);
+		if (r == 0)
+			bfs_ruby_skip_blanks(text);
 	}
 	if (r == 0)
 		*ret_value = bfs_steal(&value);
@@ -428,7 +431,8 @@ int bfs_ruby_parse_value(struct bfs_ruby_text *text, json_t **ret_value)
 
 	while (r == 0 && bfs_ruby_take(text, "||")) {
 		r = parse_right(text, parse_conjunction, !bfs_ruby_is_true(value), &value);
-		bfs_ruby_skip_blanks(text);
+		if (r == 0)
+			bfs_ruby_skip_blanks(text);
 	}
 	if (r == 0)
 		*ret_value = bfs_steal(&value);

@@ -147,8 +147,10 @@ static int init_data_dir(struct bfs_steps_runner *runner, const json_t *step)
 
 /* --- guards --- */
 
-/* Whether there is something at a guard's path: 1 or 0, or BFS_STEP_LATER where only the machine
- * knows. */
+/*
+ * Whether there is something at a guard's path: 1 or 0, or BFS_STEP_LATER where only the machine
+ * knows.
+ */
 static int path_exists(struct bfs_steps_runner *runner, const json_t *guard)
 {
 	struct bfs_attributes attributes;
@@ -207,8 +209,10 @@ static int check_guard(struct bfs_steps_runner *runner, const json_t *guard)
 	return r;
 }
 
-/* Whether all guards of a step hold: 1 or 0. One that does not decides, even if another cannot be
- * told yet. */
+/*
+ * Whether all guards of a step hold: 1 or 0. One that does not decides, even if another cannot be
+ * told yet.
+ */
 static int check_guards(struct bfs_steps_runner *runner, const json_t *step)
 {
 	const json_t *guards = json_object_get(step, "guards"), *guard;

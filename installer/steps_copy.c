@@ -69,7 +69,8 @@ static int copy_directory(struct bfs_steps_runner *runner, const struct bfs_attr
 	return r;
 }
 
-/* FileUtils.cp_r with remove_destination as `removes`; a source that was a link has been followed.
+/*
+ * FileUtils.cp_r with remove_destination as `removes`; a source that was a link has been followed.
  */
 static int copy_entry(struct bfs_steps_runner *runner, const struct bfs_attributes *source,
 	const char *destination, bool removes)

@@ -7,8 +7,10 @@
 
 #include <string.h>
 
-/* The bases of paths, relative to the prefix: %k is the keg, %n the formula's name (Homebrew
- * formula.rb). */
+/*
+ * The bases of paths, relative to the prefix: %k is the keg, %n the formula's name (Homebrew
+ * formula.rb).
+ */
 static const struct base {
 	const char *name, *path;
 } bases[] = {
@@ -98,8 +100,10 @@ static bool is_path_token(const char *token, size_t length)
 	return false;
 }
 
-/* Length of the first token of a version as Homebrew splits it: digits, or letters with what
- * belongs to them. */
+/*
+ * Length of the first token of a version as Homebrew splits it: digits, or letters with what
+ * belongs to them.
+ */
 static size_t version_token(const char *version)
 {
 	static const char *const words[] = {"alpha", "beta", "pre", "rc", "a", "b", "p"};
@@ -288,8 +292,10 @@ static int append_named_base(
 	return append_base(runner, base, path);
 }
 
-/* The whole of it, not normalised. As in Ruby's Pathname, an absolute path after a base stands
- * alone. */
+/*
+ * The whole of it, not normalised. As in Ruby's Pathname, an absolute path after a base stands
+ * alone.
+ */
 static int append_value(struct bfs_steps_runner *runner, const struct value *value,
 	const char *expanded, struct bfs_buffer *path)
 {
@@ -313,7 +319,8 @@ static int append_value(struct bfs_steps_runner *runner, const struct value *val
 	return r < 0 ? r : bfs_buffer_append_string(path, expanded);
 }
 
-/* Also says whether the path began inside the prefix: a way out of it is then the path's own doing.
+/*
+ * Also says whether the path began inside the prefix: a way out of it is then the path's own doing.
  */
 static int resolve(
 	struct bfs_steps_runner *runner, const json_t *json, char **ret_path, bool *ret_inside)

@@ -32,13 +32,15 @@ typedef int bfs_step_action(struct bfs_steps_runner *runner, const json_t *step)
 /* Sets the reason and returns BFS_STEP_LATER. */
 int bfs_steps_later(struct bfs_steps_runner *runner, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Records "running a post-install step: PATH: REASON"; NULL for the errno's text. Returns `code`.
+/*
+ * Records "running a post-install step: PATH: REASON"; NULL for the errno's text. Returns `code`.
  */
 int bfs_steps_fail(struct bfs_steps_runner *runner, int code, const char *path, const char *reason);
 
 /* --- steps_paths.c --- */
 
-/* Replaces the {{tokens}} of a text; unknown ones stay. BFS_STEP_LATER for {{user}} and {{temp}}.
+/*
+ * Replaces the {{tokens}} of a text; unknown ones stay. BFS_STEP_LATER for {{user}} and {{temp}}.
  */
 int bfs_steps_expand(struct bfs_steps_runner *runner, const char *text, char **ret_text);
 
@@ -48,15 +50,19 @@ int bfs_steps_expand(struct bfs_steps_runner *runner, const char *text, char **r
  */
 int bfs_steps_absolute(struct bfs_steps_runner *runner, const json_t *value, char **ret_path);
 
-/* The same relative to the prefix. -EXDEV for a way out of it; BFS_STEP_LATER for what was never in
- * it. */
+/*
+ * The same relative to the prefix. -EXDEV for a way out of it; BFS_STEP_LATER for what was never in
+ * it.
+ */
 int bfs_steps_locate(struct bfs_steps_runner *runner, const json_t *value, char **ret_path);
 /* The value under a key of the step, which must have it. */
 int bfs_steps_locate_key(
 	struct bfs_steps_runner *runner, const json_t *step, const char *key, char **ret_path);
 
-/* The paths in the prefix that a value stands for: those its pattern matches, or itself, which need
- * not exist. */
+/*
+ * The paths in the prefix that a value stands for: those its pattern matches, or itself, which need
+ * not exist.
+ */
 int bfs_steps_glob(struct bfs_steps_runner *runner, const json_t *value, bfs_strings *ret_paths);
 /* Those of all the values in step["paths"]. */
 int bfs_steps_glob_paths(
@@ -81,8 +87,10 @@ int bfs_steps_check_writable(struct bfs_steps_runner *runner, const char *path, 
 int bfs_steps_make_path(struct bfs_steps_runner *runner, const char *path);
 int bfs_steps_make_parent(struct bfs_steps_runner *runner, const char *path);
 
-/* The source of a copy or move: the one path that its pattern matches with source_glob. -EINVAL for
- * more or none. */
+/*
+ * The source of a copy or move: the one path that its pattern matches with source_glob. -EINVAL for
+ * more or none.
+ */
 int bfs_steps_source(struct bfs_steps_runner *runner, const json_t *step, char **ret_path);
 /* Where it goes: `target`, or below it if that is a directory. */
 int bfs_steps_destination(

@@ -79,7 +79,8 @@ int bfs_step_write(struct bfs_steps_runner *runner, const json_t *step)
 	return r != 0 ? r : write_over(runner, path, text, strlen(text));
 }
 
-/* The pattern of an inreplace step, which is not only translated but has its templates filled in.
+/*
+ * The pattern of an inreplace step, which is not only translated but has its templates filled in.
  */
 static int make_regexp(
 	struct bfs_steps_runner *runner, const json_t *step, struct bfs_regexp **ret_regexp)

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* The types that a value may have; null and absent are always allowed: tabs of all ages lack some.
+/*
+ * The types that a value may have; null and absent are always allowed: tabs of all ages lack some.
  */
 enum kind {
 	KIND_STRING,

@@ -14,8 +14,10 @@
 #define BFS_CI_GLIBC	 "2.39"
 #define BFS_CI_LIBSTDCXX "6.0.33"
 
-/* The key of the value that an index keeps (bfs_tree_get_value()): what its bottles were poured
- * for. */
+/*
+ * The key of the value that an index keeps (bfs_tree_get_value()): what its bottles were poured
+ * for.
+ */
 #define BFS_TARGET_GLIBC_KEY "target_glibc"
 
 struct bfs_host_runtime {

@@ -12,8 +12,10 @@
 #include "index/tree.h"
 #include "installer/formula.h"
 
-/* Alternatives that braces may multiply to, directories read, paths found: far beyond what a
- * formula needs. */
+/*
+ * Alternatives that braces may multiply to, directories read, paths found: far beyond what a
+ * formula needs.
+ */
 #define BFS_GLOB_ALTERNATIVES_MAX 256
 #define BFS_GLOB_DIRECTORIES_MAX  1000000
 #define BFS_GLOB_FOUND_MAX	  16384

@@ -252,6 +252,63 @@ static void test_size(void)
 	ok(brewfile && brewfile->entries[lines - 1].line == lines, "and its lines are counted");
 }
 
+/* A number from a sequence that is always the same. */
+static size_t next_number(size_t limit)
+{
+	static uint32_t state = 1;
+
+	state = state * 1664525 + 1013904223;
+	return (state >> 8) % limit;
+}
+
+/* Changes, cuts or doubles a few bytes. */
+static size_t damage(char *text, size_t length, size_t capacity)
+{
+	static const char marks[] = "\"'#{}[]()\\,:=>%w!&|\n;";
+
+	for (size_t i = next_number(6); length > 1 && i-- > 0;) {
+		size_t at = next_number(length), kind = next_number(4);
+
+		if (kind == 0)
+			text[at] = marks[next_number(sizeof(marks) - 1)];
+		else if (kind == 1)
+			text[at] = (char)next_number(256);
+		else if (kind == 2)
+			length = at + 1;
+		else if (length < capacity) {
+			memmove(text + at + 1, text + at, length - at);
+			length++;
+		}
+	}
+	return length;
+}
+
+static void test_mutations(void)
+{
+	static const char original[] =
+		"brew 'a', link: :overwrite, args: %w[x y] if OS.linux? && !ENV[\"X\"]\n"
+		"if ENV.fetch('A', \"b#{1}\\u00e9\") == (nil || :c)\n  tap \"u/r\", { 'a' => [1, "
+		"-2,\n"
+		"3] }\nelsif true\nelse\nend\n=begin\nx\n=end\non_linux "
+		"do\nbrew(\"c\")\nend\n__END__\n";
+	size_t silent = 0;
+
+	for (int i = 0; i < 5000; i++) {
+		_cleanup_brewfile_ struct bfs_brewfile *brewfile = NULL;
+		_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
+		char text[512], *copy;
+		size_t length = sizeof(original) - 1;
+
+		memcpy(text, original, length);
+		length = damage(text, length, sizeof(text));
+		copy = memcpy(malloc(length), text, length);
+		silent += bfs_brewfile_parse(copy, length, "f", &brewfile, &error) < 0 &&
+			  !error.message;
+		free(copy);
+	}
+	is_int(silent, 0, "of 5000 damaged Brewfiles each is read or refused with a message");
+}
+
 int main(void)
 {
 	char directory[] = "/tmp/test-brewfile-XXXXXX";
@@ -266,6 +323,7 @@ int main(void)
 	test_choice(directory);
 	test_reading(directory);
 	test_size();
+	test_mutations();
 	bfs_remove_tree(AT_FDCWD, directory);
 	return done();
 }

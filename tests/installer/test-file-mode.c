@@ -1,5 +1,7 @@
-/* Modes: what chmod(1) itself makes of a file is what is expected, but for setuid and setgid, which
- * are dropped. */
+/*
+ * Modes: what chmod(1) itself makes of a file is what is expected, but for setuid and setgid, which
+ * are dropped.
+ */
 #include "installer/file_mode.h"
 #include "lib/file.h"
 #include "tests/tap.h"

@@ -93,8 +93,10 @@ static void clear(struct shelf *shelf)
 	*shelf = (struct shelf){0};
 }
 
-/* Resolves blank-separated names; the answer in `text`: "NAME" to pour, "=NAME" already, "+NAME"
- * upgrade, "~NAME" relink. */
+/*
+ * Resolves blank-separated names; the answer in `text`: "NAME" to pour, "=NAME" already, "+NAME"
+ * upgrade, "~NAME" relink.
+ */
 struct answer {
 	int r;
 	struct bfs_error error;

@@ -1,5 +1,7 @@
-/* Search and replace as Ruby does it. The expected answers are those of Ruby's String#gsub and
- * #sub. */
+/*
+ * Search and replace as Ruby does it. The expected answers are those of Ruby's String#gsub and
+ * #sub.
+ */
 #include "installer/ruby_regexp.h"
 #include "tests/tap.h"
 

@@ -1,7 +1,7 @@
 /*
  * Post-install steps: every type that only touches files, on a prefix of the test's own; those that
- * are done natively; and the reference formula bfo-steps ($BREWFS_ORACLE, by default tests/oracle
- * beside the source), whose files must be those of brew's manifest.
+ * are done natively; and the reference formula bfo-steps ($BREWFS_ORACLE, by default tests/oracle),
+ * whose files must be those of brew's manifest.
  */
 #include "tests/installer/steps_fixture.h"
 

@@ -1,5 +1,7 @@
-/* Patterns of Ruby's Dir.glob on a tree. The expected answers are Ruby's own, of the same files on
- * a disk. */
+/*
+ * Patterns of Ruby's Dir.glob on a tree. The expected answers are Ruby's own, of the same files on
+ * a disk.
+ */
 #include "installer/tree_glob.h"
 #include "tests/tap.h"
 #include "tests/installer/tree_fixture.h"
