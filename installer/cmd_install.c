@@ -119,6 +119,8 @@ static int read_brewfile(const char *file, struct wanted *wanted, struct bfs_err
 				.name = entry->name,
 				.link = entry->link,
 				.ensures_link = true,
+				.unlinks_conflicts = true,
+				.conflicts_with = entry->conflicts_with,
 			};
 	}
 	return 0;

@@ -215,6 +215,35 @@ static int unlink_relatives(struct bfs_tree *tree, const struct bfs_formula *for
 	return r;
 }
 
+static int unlink_conflict(struct bfs_tree *tree, const char *conflict,
+	const struct bfs_formula *formula, struct bfs_error *error)
+{
+	const char *name = bfs_path_base(conflict);
+	_cleanup_free_ char *linked = NULL;
+	int r = bfs_linked_keg(tree, name, &linked);
+
+	if (r < 0 || strcmp(name, formula->name) == 0)
+		return r == -ENOENT ? 0 : r;
+	bfs_log_info("Unlinking %s, which conflicts with %s", name, formula->name);
+	return unlink_keg(tree, linked, error);
+}
+
+/* What conflicts with an entry of a Brewfile gives way to it (Homebrew bundle/brew.rb#resolve_conflicts!). */
+static int unlink_conflicts(struct bfs_tree *tree, const struct bfs_resolved *resolved,
+	struct bfs_error *error)
+{
+	const struct bfs_formula *formula = resolved->formula;
+	int r = 0;
+
+	if (!resolved->request || !resolved->request->unlinks_conflicts)
+		return 0;
+	for (size_t i = 0; r == 0 && i < formula->conflict_count; i++)
+		r = unlink_conflict(tree, formula->conflicts[i].name, formula, error);
+	for (char *const *name = resolved->request->conflicts_with; r == 0 && name && *name; name++)
+		r = unlink_conflict(tree, *name, formula, error);
+	return r;
+}
+
 static int link_keg(const struct bfs_finish_target *target, const struct bfs_resolved *resolved,
 	const char *keg, char *const *family, struct bfs_finished *finished,
 	struct bfs_error *error)
@@ -229,8 +258,10 @@ static int link_keg(const struct bfs_finish_target *target, const struct bfs_res
 		.link_overwrite = formula->link_overwrite,
 		.family = family,
 	};
-	int r = unlink_relatives(target->tree, formula, family, error);
+	int r = unlink_conflicts(target->tree, resolved, error);
 
+	if (r == 0)
+		r = unlink_relatives(target->tree, formula, family, error);
 	if (r == 0)
 		r = bfs_keg_link(target->tree, keg, &options, &report, &conflict);
 	bfs_link_report_warn(&report, target->generation);
