@@ -1,7 +1,7 @@
 #include "installer/catalog_private.h"
 
 #include "index/snapshot.h"
-#include "installer/suggest.h"
+#include "lib/suggest.h"
 #include "installer/url.h"
 #include "lib/file.h"
 

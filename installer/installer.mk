@@ -62,7 +62,6 @@ INSTALLER_SOURCES = \
 	installer/steps_links.c \
 	installer/steps_paths.c \
 	installer/steps_text.c \
-	installer/suggest.c installer/suggest.h \
 	installer/tab.c installer/tab.h \
 	installer/tab_check.c \
 	installer/target.c installer/target.h \

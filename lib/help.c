@@ -3,13 +3,11 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/suggest.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/wait.h>
-
-#define WORD_MAX   32 /* characters of a word that may be a mistyped command */
-#define SHORT_WORD 4  /* up to this length one wrong letter is near, above it two */
 
 const struct bfs_command *bfs_help_find(const struct bfs_command *const *commands, const char *name)
 {
@@ -68,64 +66,33 @@ int bfs_help_show(const struct bfs_command *command)
 	return 0;
 }
 
-static size_t minimum(size_t a, size_t b)
+/* Appends what the word may have been meant to be: commands that begin with it, else near ones. */
+static int suggest(
+	const struct bfs_command *const *commands, const char *word, struct bfs_buffer *text)
 {
-	return a < b ? a : b;
-}
+	struct bfs_suggestions suggestions;
+	int r = 0;
 
-/* Levenshtein distance: letters to insert, delete or replace. Both words are shorter than WORD_MAX.
- */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[WORD_MAX + 1], length = strlen(b);
-
-	for (size_t j = 0; j <= length; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= length; j++) {
-			size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			row[j] = minimum(minimum(row[j], row[j - 1]) + 1, replaced);
-		}
-	}
-	return row[length];
-}
-
-const struct bfs_command *bfs_help_nearest(
-	const struct bfs_command *const *commands, const char *word)
-{
-	size_t length = strlen(word), limit = length <= SHORT_WORD ? 1 : 2;
-	const struct bfs_command *nearest = NULL;
-
-	if (length == 0 || length >= WORD_MAX)
-		return NULL;
 	for (const struct bfs_command *const *command = commands; *command; command++)
-		if (length >= 2 && strncmp((*command)->name, word, length) == 0)
-			return *command;
-	for (; *commands; commands++) {
-		const char *name = (*commands)->name;
-		size_t far = strlen(name) < WORD_MAX ? distance(word, name) : WORD_MAX;
-
-		if (far <= limit && far < strlen(name)) {
-			nearest = *commands;
-			limit = far - 1;
-		}
-	}
-	return nearest;
+		if (word[0] && strncmp((*command)->name, word, strlen(word)) == 0)
+			return bfs_buffer_append_format(
+				text, " Did you mean %s?", (*command)->name);
+	bfs_suggest_begin(&suggestions, word);
+	for (; r == 0 && *commands; commands++)
+		r = bfs_suggest_offer(&suggestions, (*commands)->name);
+	if (r == 0)
+		r = bfs_suggest_append(&suggestions, text);
+	bfs_suggest_release(&suggestions);
+	return r;
 }
 
 int bfs_help_unknown(const struct bfs_command *const *commands, const char *word)
 {
-	const struct bfs_command *nearest = bfs_help_nearest(commands, word);
+	_cleanup_buffer_ struct bfs_buffer hint = BFS_BUFFER_INIT;
 
+	suggest(commands, word, &hint);
 	bfs_log_error("unknown %s: %s", word[0] == '-' ? "option" : "command", word);
-	if (nearest)
-		fprintf(stderr, "Did you mean '%s'? ", nearest->name);
-	fputs("See 'brewfs help'.\n", stderr);
+	fprintf(stderr, "See 'brewfs help'.%s\n", hint.data ? hint.data : "");
 	return BFS_EXIT_USAGE;
 }
 

@@ -1,6 +1,6 @@
 /*
  * What a program tells about its table of commands (lib/command.h): the overview, one command's
- * help, the nearest name to a mistyped one, and what a shell may complete. A table ends with NULL.
+ * help, what a mistyped name may have meant, and what a shell may complete. A table ends with NULL.
  */
 #ifndef BFS_LIB_HELP_H
 #define BFS_LIB_HELP_H
@@ -21,13 +21,6 @@ void bfs_help_overview(const struct bfs_command *const *commands, FILE *stream);
  * page, else its usage text. Returns the exit status.
  */
 int bfs_help_show(const struct bfs_command *command);
-
-/*
- * The command whose name is nearest to the word: it begins with the word, or at most two letters
- * (one in short words) are wrong. NULL where none is near.
- */
-const struct bfs_command *bfs_help_nearest(
-	const struct bfs_command *const *commands, const char *word);
 
 /* Says that there is no such command, with a hint, on standard error. Returns BFS_EXIT_USAGE. */
 int bfs_help_unknown(const struct bfs_command *const *commands, const char *word);

@@ -15,5 +15,6 @@ LIB_SOURCES = \
 	lib/log.c lib/log.h \
 	lib/path.c lib/path.h \
 	lib/progress.c lib/progress.h \
+	lib/suggest.c lib/suggest.h \
 	lib/text.c lib/text.h \
 	lib/workers.c lib/workers.h

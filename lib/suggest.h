@@ -1,8 +1,8 @@
 /*
  * The names nearest to one that does not exist, for "did you mean".
  */
-#ifndef BFS_INSTALLER_SUGGEST_H
-#define BFS_INSTALLER_SUGGEST_H
+#ifndef BFS_LIB_SUGGEST_H
+#define BFS_LIB_SUGGEST_H
 
 #include "lib/buffer.h"
 
