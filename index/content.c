@@ -145,6 +145,40 @@ static void keep_file(struct bfs_content_reader *reader, struct open_file *file)
 		close_file(evicted);
 }
 
+/* Closes the unused file longest unused; false where there is none. */
+static bool evict(struct bfs_content_reader *reader)
+{
+	struct open_file *evicted = NULL;
+	int oldest = -1;
+
+	pthread_mutex_lock(&reader->lock);
+	for (int i = 0; i < OPEN_FILES; i++) {
+		struct open_file *file = reader->files[i];
+
+		if (file && file->users == 0 &&
+			(oldest < 0 || file->used < reader->files[oldest]->used))
+			oldest = i;
+	}
+	if (oldest >= 0)
+		evicted = bfs_steal(&reader->files[oldest]);
+	pthread_mutex_unlock(&reader->lock);
+	if (evicted)
+		close_file(evicted);
+	return evicted != NULL;
+}
+
+/* Where the process may not have as many files open as would be kept, fewer are kept. */
+static int open_or_evict(struct bfs_content_reader *reader, const struct bfs_content *content,
+	struct open_file **ret_file)
+{
+	int r;
+
+	do
+		r = open_file(reader, content, ret_file);
+	while ((r == -EMFILE || r == -ENFILE) && evict(reader));
+	return r;
+}
+
 int bfs_content_open(struct bfs_content_reader *reader, const struct bfs_content *content,
 	int *ret_fd, uint64_t *ret_offset, void **ret_handle)
 {
@@ -157,7 +191,7 @@ int bfs_content_open(struct bfs_content_reader *reader, const struct bfs_content
 	file = find_file(reader, content);
 	pthread_mutex_unlock(&reader->lock);
 	if (!file) {
-		r = open_file(reader, content, &file);
+		r = open_or_evict(reader, content, &file);
 		if (r < 0)
 			return r;
 		keep_file(reader, file);

@@ -20,8 +20,10 @@ struct bfs_reading_options {
 /* Their entries in its table, but for the NULL at its end. */
 /* clang-format off */
 #define BFS_READING_OPTIONS \
-	{"store", 0, "DIR", "Read the store in DIR", offsetof(struct bfs_reading_options, store)}, \
-	{"ref", 0, "REF", "Read the prefix that REF names", offsetof(struct bfs_reading_options, ref)}, \
+	{"store", 's', "DIR", "The store (default: $BREWFS_STORE)", \
+		offsetof(struct bfs_reading_options, store)}, \
+	{"ref", 'r', "REF", "The prefix to look at (default: this host's bottle tag)", \
+		offsetof(struct bfs_reading_options, ref)}, \
 	{"json", 0, NULL, "Print JSON", offsetof(struct bfs_reading_options, json)}
 /* clang-format on */
 

@@ -119,6 +119,22 @@ static int make_uuid(char ret_uuid[37])
 	return 0;
 }
 
+/* Two hosts may make one store at once: the first description counts for both, so it is never
+ * replaced. */
+static int put_description(int fd, const char *uuid, const char *text)
+{
+	_cleanup_free_ char *staged = bfs_format("store.json.%s.new", uuid);
+	int r = staged ? bfs_replace_file(fd, staged, text, strlen(text), 0644) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	if (linkat(fd, staged, fd, "store.json", 0) < 0 && errno != EEXIST &&
+		renameat(fd, staged, fd, "store.json") < 0) /* no links there */
+		r = -errno;
+	unlinkat(fd, staged, 0);
+	return r == 0 ? bfs_sync_directory(fd, "store.json") : r;
+}
+
 static int write_description(int fd)
 {
 	char uuid[37], created[32];
@@ -136,7 +152,7 @@ static int write_description(int fd)
 	text = document ? json_dumps(document, JSON_INDENT(2)) : NULL;
 	if (!text)
 		return -ENOMEM;
-	return bfs_replace_file(fd, "store.json", text, strlen(text), 0644);
+	return put_description(fd, uuid, text);
 }
 
 /* Only our own half-made directories may lie there: a directory with other things is not taken over. */

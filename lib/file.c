@@ -183,21 +183,22 @@ static int make_directory(int dir_fd, const char *path, mode_t mode)
 int bfs_make_directories(int dir_fd, const char *path, mode_t mode)
 {
 	_cleanup_free_ char *copy = strdup(path);
+	int denied = 0, r;
 	char *slash;
 
 	if (!copy)
 		return -ENOMEM;
 	for (slash = copy + 1; *copy && (slash = strchr(slash, '/')); slash++) {
-		int r;
-
 		*slash = '\0';
 		r = make_directory(dir_fd, copy, mode);
 		*slash = '/';
 		/* A parent that we may not make but that is there may be on a read-only filesystem. */
 		if (r < 0 && r != -EROFS && r != -EACCES)
 			return r;
+		denied = denied ? denied : r;
 	}
-	return make_directory(dir_fd, path, mode);
+	r = make_directory(dir_fd, path, mode);
+	return r == -ENOENT && denied ? denied : r;
 }
 
 int bfs_sync_directory(int dir_fd, const char *path)

@@ -1,5 +1,8 @@
 # Tests speak TAP. C_TESTS are programs built from one file each; SCRIPT_TESTS run as they are.
 C_TESTS = \
+	tests/index/test-check \
+	tests/index/test-publish \
+	tests/index/test-store \
 	tests/index/test-tree \
 	tests/installer/elf-fuzz \
 	tests/installer/test-bottle \
@@ -35,9 +38,18 @@ C_TESTS = \
 	tests/lib/test-gunzip-zlib \
 	tests/lib/test-progress
 
+# Programs that tests run, and that are no tests themselves.
+TEST_HELPERS = \
+	tests/index/mkstore
+
 SCRIPT_TESTS = \
+	tests/index/test-commands.sh \
 	tests/world/test-world.py
 
+tests_index_mkstore_SOURCES = tests/index/mkstore.c
+tests_index_test_check_SOURCES = tests/index/test-check.c tests/index/store_fixture.h
+tests_index_test_publish_SOURCES = tests/index/test-publish.c tests/index/store_fixture.h
+tests_index_test_store_SOURCES = tests/index/test-store.c tests/index/store_fixture.h
 tests_index_test_tree_SOURCES = tests/index/test-tree.c
 tests_installer_test_bottle_SOURCES = tests/installer/test-bottle.c tests/installer/bottle_fixture.h
 tests_installer_test_bottle_hostile_SOURCES = tests/installer/test-bottle-hostile.c \
