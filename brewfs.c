@@ -5,7 +5,9 @@
 
 #define FUSE_USE_VERSION 312
 
+#include "fs/commands.h"
 #include "index/commands.h"
+#include "installer/commands.h"
 #include "lib/cleanup.h"
 #include "lib/command.h"
 #include "lib/gunzip.h"
@@ -23,10 +25,14 @@
 static const struct bfs_command help_command;
 
 static const struct bfs_command *const commands[] = {
+	&bfs_cmd_install,
+	&bfs_cmd_mount,
+	&bfs_cmd_umount,
 	&bfs_cmd_list,
 	&bfs_cmd_info,
 	&bfs_cmd_deps,
 	&bfs_cmd_log,
+	&bfs_cmd_status,
 	&bfs_cmd_du,
 	&bfs_cmd_fsck,
 	&help_command,

@@ -41,7 +41,8 @@ static int advance(struct side *side)
 	return r < 0 ? r : 0;
 }
 
-/* Negative where the old side's row comes first, 0 where the keys are equal. A side that has ended comes last. */
+/* Negative where the old side's row comes first, 0 where the keys are equal. A side that has ended
+ * comes last. */
 static int compare_keys(const struct comparison *comparison)
 {
 	const struct side *a = &comparison->old_side, *b = &comparison->new_side;
@@ -93,8 +94,8 @@ static int compare_tables(struct comparison *comparison, const char *sql)
 
 /* --- names: parent, cookie, name, ino --- */
 
-static int report_name(struct comparison *comparison, enum bfs_diff_kind kind,
-	const struct side *side)
+static int report_name(
+	struct comparison *comparison, enum bfs_diff_kind kind, const struct side *side)
 {
 	struct bfs_diff_change change = {
 		.kind = kind,
@@ -133,8 +134,7 @@ static int both_names(struct comparison *comparison)
 	if (!columns_are_equal(comparison, 2)) {
 		/* Two names whose hashes collide took each other's cookie. */
 		r = report_name(comparison, BFS_DIFF_NAME_REMOVED, &comparison->old_side);
-		return r ? r :
-			   report_name(comparison, BFS_DIFF_NAME_ADDED, &comparison->new_side);
+		return r ? r : report_name(comparison, BFS_DIFF_NAME_ADDED, &comparison->new_side);
 	}
 	if (sqlite3_column_int64(comparison->old_side.stmt, 3) ==
 		sqlite3_column_int64(comparison->new_side.stmt, 3))
@@ -166,10 +166,11 @@ static int only_inode(struct comparison *comparison, struct side *side)
 static bool integers_are_equal(const struct comparison *comparison, int column)
 {
 	return sqlite3_column_int64(comparison->old_side.stmt, column) ==
-		sqlite3_column_int64(comparison->new_side.stmt, column);
+	       sqlite3_column_int64(comparison->new_side.stmt, column);
 }
 
-/* Whether two regular files hold the same bytes although the trees number their contents differently. */
+/* Whether two regular files hold the same bytes although the trees number their contents
+ * differently. */
 static int compare_contents(struct comparison *comparison, bool *ret_equal)
 {
 	uint64_t ino = (uint64_t)sqlite3_column_int64(comparison->old_side.stmt, 0);
@@ -189,7 +190,7 @@ static int compare_data(struct comparison *comparison, bool *ret_equal)
 	mode_t new_mode = (mode_t)sqlite3_column_int64(comparison->new_side.stmt, 1);
 
 	*ret_equal = (old_mode & S_IFMT) == (new_mode & S_IFMT) &&
-		integers_are_equal(comparison, 2) && columns_are_equal(comparison, 4);
+		     integers_are_equal(comparison, 2) && columns_are_equal(comparison, 4);
 	if (!*ret_equal || integers_are_equal(comparison, 3))
 		return 0;
 	return S_ISREG(old_mode) ? compare_contents(comparison, ret_equal) : -EUCLEAN;

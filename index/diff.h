@@ -1,9 +1,10 @@
 /*
  * What differs between two trees of one prefix, usually a generation and a later one.
  *
- * Both trees are read once, side by side in the order of their keys: it takes the time of reading both, and memory
- * that does not grow with them. An inode number never comes back with other content (index/tree.h), so equal
- * numbers are equal files, and a name that leads to another number has changed.
+ * Both trees are read once, side by side in the order of their keys: it takes the time of reading
+ * both, and memory that does not grow with them. An inode number never comes back with other
+ * content (index/tree.h), so equal numbers are equal files, and a name that leads to another number
+ * has changed.
  *
  * Both trees belong to the calling thread, which must not change them meanwhile.
  */
@@ -18,8 +19,9 @@ enum bfs_diff_kind {
 	BFS_DIFF_NAME_CHANGED,	/* leads to another inode */
 	BFS_DIFF_INODE_REMOVED, /* the new tree does not have it */
 	BFS_DIFF_INODE_CHANGED, /* permissions, links, time or parent; the bytes are the same */
-	/* Type, bytes or target differ under the same number. Trees that descend from each other never have this; it
-	 * tells a reader that the new tree has another origin (a store made anew under the same path). */
+	/* Type, bytes or target differ under the same number. Trees that descend from each other
+	 * never have this; it tells a reader that the new tree has another origin (a store made
+	 * anew under the same path). */
 	BFS_DIFF_CONTENT_CHANGED,
 };
 
@@ -34,8 +36,9 @@ struct bfs_diff_change {
 typedef int bfs_diff_visitor(void *context, const struct bfs_diff_change *change);
 
 /*
- * Calls `visit` for every name and then for every inode that differs. All changes of one directory's names come
- * one after the other. -EUCLEAN for a row that cannot be right, -ENOMEM, -EIO.
+ * Calls `visit` for every name and then for every inode that differs. All changes of one
+ * directory's names come one after the other. -EUCLEAN for a row that cannot be right, -ENOMEM,
+ * -EIO.
  */
 int bfs_diff_trees(struct bfs_tree *old_tree, struct bfs_tree *new_tree, bfs_diff_visitor *visit,
 	void *context);

@@ -2,6 +2,7 @@
 
 #include "lib/file.h"
 #include "lib/json.h"
+#include "lib/text.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -16,7 +17,8 @@
 
 struct bfs_lease {
 	struct bfs_store *store;
-	char *path; /* relative to the store */
+	char *path;   /* relative to the store */
+	char *staged; /* beside it; its name begins with a dot */
 	char *ref;
 	char *mountpoint;
 	char host[HOST_MAX + 1];
@@ -48,11 +50,13 @@ int bfs_lease_new(struct bfs_store *store, const char *ref, const char *mountpoi
 	}
 	read_host_name(lease->host);
 	lease->store = store;
-	lease->path = bfs_format("leases/%s.%d.%016" PRIx64 ".json", lease->host, (int)getpid(),
-		random);
+	lease->path =
+		bfs_format("leases/%s.%d.%016" PRIx64 ".json", lease->host, (int)getpid(), random);
+	lease->staged =
+		bfs_format("leases/.%s.%d.%016" PRIx64 ".new", lease->host, (int)getpid(), random);
 	lease->ref = strdup(ref);
 	lease->mountpoint = strdup(mountpoint);
-	if (!lease->path || !lease->ref || !lease->mountpoint) {
+	if (!lease->path || !lease->staged || !lease->ref || !lease->mountpoint) {
 		bfs_lease_free(lease);
 		return -ENOMEM;
 	}
@@ -69,14 +73,6 @@ static int add_generation(json_t *array, const struct bfs_generation *generation
 	return json_array_append_new(array, item) < 0 ? -ENOMEM : 0;
 }
 
-/* A mountpoint is bytes, JSON is UTF-8: what is not gets lost, since it is there for people to read. */
-static json_t *text_or_unknown(const char *text)
-{
-	json_t *value = json_string(text);
-
-	return value ? value : json_string("?");
-}
-
 static int format_lease(const struct bfs_lease *lease, const struct bfs_generation *generations,
 	size_t count, char **ret_text)
 {
@@ -88,25 +84,40 @@ static int format_lease(const struct bfs_lease *lease, const struct bfs_generati
 		r = add_generation(array, &generations[i]);
 	if (r < 0)
 		return r;
-	document = json_pack("{s:s, s:s, s:I, s:o, s:I, s:O}", "ref", lease->ref, "host",
-		lease->host, "pid", (json_int_t)getpid(), "mountpoint",
-		text_or_unknown(lease->mountpoint), "time", (json_int_t)time(NULL), "generations",
-		array);
+	document =
+		json_pack("{s:s, s:s, s:I, s:o, s:I, s:O}", "ref", lease->ref, "host", lease->host,
+			"pid", (json_int_t)getpid(), "mountpoint", bfs_text_json(lease->mountpoint),
+			"time", (json_int_t)time(NULL), "generations", array);
 	*ret_text = document ? json_dumps(document, JSON_INDENT(2)) : NULL;
 	return *ret_text ? 0 : -ENOMEM;
 }
 
-int bfs_lease_renew(struct bfs_lease *lease, const struct bfs_generation *generations,
-	size_t count, struct bfs_error *error)
+/* Never synced: after a power cut its holder is gone, and a heartbeat must not wait for a busy
+ * disk. */
+static int write_staged(struct bfs_lease *lease, const char *text)
 {
+	_cleanup_close_ int fd = openat(bfs_store_fd(lease->store), lease->staged,
+		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	return fd < 0 ? -errno : bfs_write_all(fd, text, strlen(text));
+}
+
+int bfs_lease_renew(struct bfs_lease *lease, const struct bfs_generation *generations, size_t count,
+	struct bfs_error *error)
+{
+	int store_fd = bfs_store_fd(lease->store);
 	_cleanup_free_ char *text = NULL;
 	int r = format_lease(lease, generations, count, &text);
 
 	if (r < 0)
 		return r;
-	r = bfs_replace_file(bfs_store_fd(lease->store), lease->path, text, strlen(text), 0644);
-	if (r < 0)
+	r = write_staged(lease, text);
+	if (r == 0 && renameat(store_fd, lease->staged, store_fd, lease->path) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlinkat(store_fd, lease->staged, 0);
 		return bfs_error_set(error, r, "writing the lease", lease->path, NULL);
+	}
 	lease->written = true;
 	return 0;
 }
@@ -118,6 +129,7 @@ void bfs_lease_free(struct bfs_lease *lease)
 	if (lease->written)
 		unlinkat(bfs_store_fd(lease->store), lease->path, 0);
 	free(lease->path);
+	free(lease->staged);
 	free(lease->ref);
 	free(lease->mountpoint);
 	free(lease);
@@ -192,9 +204,8 @@ static int parse_record(const json_t *document, struct bfs_lease_record *record)
 		r = copy_string(document, "host", &record->host);
 	if (r == 0)
 		r = copy_string(document, "mountpoint", &record->mountpoint);
-	if (r == 0 &&
-		(bfs_json_get_int(document, "pid", 1, INT64_MAX, &record->pid) < 0 ||
-			bfs_json_get_int(document, "time", 0, INT64_MAX, &record->time) < 0))
+	if (r == 0 && (bfs_json_get_int(document, "pid", 1, INT64_MAX, &record->pid) < 0 ||
+			      bfs_json_get_int(document, "time", 0, INT64_MAX, &record->time) < 0))
 		r = -EBADMSG;
 	return r < 0 ? r : parse_generations(document, record);
 }
@@ -228,8 +239,8 @@ static bool is_lease_name(const char *name)
 	return name[0] != '.' && length > 5 && strcmp(name + length - 5, ".json") == 0;
 }
 
-static int append_record(DIR *dir, const char *name, struct bfs_lease_record **records,
-	size_t *count)
+static int append_record(
+	DIR *dir, const char *name, struct bfs_lease_record **records, size_t *count)
 {
 	struct bfs_lease_record record = {0}, *grown;
 	int r = read_record(dirfd(dir), name, &record);

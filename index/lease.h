@@ -1,11 +1,11 @@
 /*
- * Leases: who has which generations of a store mounted, so that nothing which removes old generations takes them
- * away from under a reader, and so that `status` can tell.
+ * Leases: who has which generations of a store mounted, so that nothing which removes old
+ *generations takes them away from under a reader, and so that `status` can tell.
  *
  * A lease is a small JSON file, leases/<host>.<pid>.<random>.json, that its holder rewrites every
- * BFS_LEASE_INTERVAL seconds and removes at the end. One that was not rewritten for BFS_LEASE_STALE seconds has lost
- * its holder. Clocks may differ between hosts, so both the time that the holder wrote and the time that the
- * filesystem noted must be that old.
+ * BFS_LEASE_INTERVAL seconds and removes at the end. One that was not rewritten for BFS_LEASE_STALE
+ *seconds has lost its holder. Clocks may differ between hosts, so both the time that the holder
+ *wrote and the time that the filesystem noted must be that old.
  *
  *	bfs_lease_new()		chooses the name; writes nothing
  *	bfs_lease_renew()	writes it, any number of times
@@ -26,25 +26,25 @@ int bfs_lease_new(struct bfs_store *store, const char *ref, const char *mountpoi
 	struct bfs_lease **ret_lease);
 
 /*
- * Says that the `count` generations are in use, the current one first. -EACCES or -EROFS where this user may
- * not write into the store: a mount works without a lease, at its own risk.
+ * Says that the `count` generations are in use, the current one first. -EACCES or -EROFS where this
+ * user may not write into the store: a mount works without a lease, at its own risk.
  */
-int bfs_lease_renew(struct bfs_lease *lease, const struct bfs_generation *generations,
-	size_t count, struct bfs_error *error);
+int bfs_lease_renew(struct bfs_lease *lease, const struct bfs_generation *generations, size_t count,
+	struct bfs_error *error);
 
 void bfs_lease_free(struct bfs_lease *lease);
 
 /* A lease as found in a store. */
 struct bfs_lease_record {
-	char *name;	  /* of the file in leases/ */
+	char *name; /* of the file in leases/ */
 	char *ref;
 	char *host;
 	char *mountpoint;
 	int64_t pid;
-	int64_t time;	  /* of the last renewal, seconds since the epoch */
+	int64_t time; /* of the last renewal, seconds since the epoch */
 	bool stale;
 	struct bfs_generation *generations; /* in use; the current one first; sizes are 0 */
-	size_t count;	  /* at least 1 */
+	size_t count;			    /* at least 1 */
 };
 
 /* All leases sorted by name; what is no lease is left out. Freed by bfs_lease_records_free(). */

@@ -1,0 +1,198 @@
+#include "fs/background.h"
+#include "fs/commands.h"
+#include "fs/control.h"
+#include "fs/daemon.h"
+#include "fs/mountpoint.h"
+#include "index/ref.h"
+#include "index/snapshot.h"
+#include "lib/log.h"
+
+#include <string.h>
+
+struct mount_arguments {
+	const char *store;
+	const char *ref;
+	const char *options;
+	bool foreground;
+};
+
+static const struct bfs_option options_table[] = {
+	{"store", 's', "DIR", "The store, where it is not given as an argument",
+		offsetof(struct mount_arguments, store)},
+	{"ref", 'r', "REF", "The ref to mount and to follow",
+		offsetof(struct mount_arguments, ref)},
+	{"options", 'o', "OPTIONS", "Mount options, separated by commas",
+		offsetof(struct mount_arguments, options)},
+	{"foreground", 'f', NULL, "Stay in the foreground",
+		offsetof(struct mount_arguments, foreground)},
+	{0},
+};
+
+/* What a mount needs before its daemon. */
+struct plan {
+	struct bfs_mount_options options;
+	struct bfs_store *store;
+	char *source; /* the store's resolved path */
+	char *mountpoint;
+	const char *ref;
+};
+
+static void release_plan(struct plan *plan)
+{
+	bfs_mount_options_release(&plan->options);
+	bfs_store_close(plan->store);
+	free(plan->source);
+	free(plan->mountpoint);
+}
+
+static int open_store(struct plan *plan, const char *given, struct bfs_error *error)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = bfs_store_default_path(given, &path);
+
+	if (r < 0)
+		return r;
+	plan->source = realpath(path, NULL);
+	if (!plan->source)
+		return bfs_error_set(error, -errno, "opening the store", path, NULL);
+	return bfs_store_open(plan->source, &plan->store, error);
+}
+
+/* STORE and MOUNTPOINT: with --store, the only operand is the mountpoint. */
+static int make_plan(struct plan *plan, const struct mount_arguments *arguments, int count,
+	char **operands, struct bfs_error *error)
+{
+	const char *store = arguments->store, *mountpoint;
+	int r = 0;
+
+	if (!store && count > 0) {
+		store = *operands++;
+		count--;
+	}
+	if (count > 1)
+		return bfs_error_set(error, -EINVAL, "mounting", operands[1],
+			"the store is given twice: by --store and as an argument");
+	if (arguments->options)
+		r = bfs_mount_options_parse(&plan->options, arguments->options, error);
+	if (r < 0)
+		return r;
+	r = open_store(plan, store, error);
+	if (r < 0)
+		return r;
+	mountpoint = count > 0 ? operands[0] : bfs_store_prefix(plan->store);
+	plan->ref = arguments->ref	? arguments->ref
+		    : plan->options.ref ? plan->options.ref
+					: bfs_ref_default();
+	if (!bfs_ref_name_is_valid(plan->ref))
+		return bfs_error_set(error, -EINVAL, "mounting", plan->ref, "not a name for a ref");
+	r = bfs_mountpoint_make(mountpoint, &plan->mountpoint, error);
+	return r;
+}
+
+/* 1 where the store is mounted there already; an error where something else is. */
+static int check_mounted(const struct plan *plan, struct bfs_error *error)
+{
+	_cleanup_mounts_ struct bfs_mounts mounts = {0};
+	const struct bfs_mount *mount;
+	pid_t pid;
+	int r = bfs_mounts_read(&mounts, error);
+
+	if (r < 0)
+		return r;
+	mount = bfs_mounts_find(&mounts, plan->mountpoint);
+	if (!mount)
+		return 0;
+	if (!bfs_mount_is_brewfs(mount) || strcmp(mount->source, plan->source) != 0)
+		return bfs_error_set(error, -EBUSY, "mounting", plan->mountpoint,
+			"%s (%s) is mounted there already", mount->source, mount->type);
+	if (bfs_control_ask(mount, &pid, NULL) != -ECONNREFUSED)
+		return 1;
+	bfs_log_warning(
+		"%s: the daemon of the last mount has died; mounting anew", plan->mountpoint);
+	return bfs_mountpoint_unmount(plan->mountpoint, true, error);
+}
+
+static int check_place(const struct plan *plan, struct bfs_error *error)
+{
+	_cleanup_free_ char *cache = NULL;
+	int r = bfs_mountpoint_check(plan->mountpoint, error);
+
+	if (r == 0)
+		r = bfs_mountpoint_check_apart(plan->mountpoint, plan->source, "the store", error);
+	if (r == 0)
+		r = bfs_cache_directory(&cache, error);
+	if (r == 0)
+		r = bfs_mountpoint_check_apart(plan->mountpoint, cache, "the cache", error);
+	return r;
+}
+
+/* Mounts and serves. `ready_fd`: of the caller who waits; -1 in the foreground. */
+static int serve(const struct plan *plan, int ready_fd, struct bfs_error *error)
+{
+	const struct bfs_daemon_config config = {
+		plan->store, plan->source, plan->mountpoint, plan->ref, &plan->options};
+	struct bfs_daemon *daemon = NULL;
+	int r = bfs_daemon_new(&config, &daemon, error);
+
+	if (r == 0)
+		r = bfs_daemon_mount(daemon, error);
+	if (r == 0) {
+		if (ready_fd >= 0)
+			bfs_background_ready(ready_fd);
+		bfs_daemon_serve(daemon);
+	}
+	if (!bfs_daemon_free(daemon))
+		r = r < 0 ? r : -ETIMEDOUT;
+	return r;
+}
+
+static int mount_planned(const struct plan *plan, bool foreground, struct bfs_error *error)
+{
+	int status = 0, ready_fd = -1;
+	int r = check_mounted(plan, error);
+
+	if (r > 0) {
+		bfs_log_info("%s is mounted at %s already", plan->source, plan->mountpoint);
+		return 0;
+	}
+	if (r == 0)
+		r = check_place(plan, error);
+	if (r == 0 && !foreground)
+		r = bfs_background_start(&ready_fd, &status, error);
+	if (r > 0)
+		return status;
+	if (r == 0)
+		r = serve(plan, ready_fd, error);
+	return r;
+}
+
+static int run(const void *options, int count, char **operands)
+{
+	const struct mount_arguments *arguments = options;
+	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
+	struct plan plan = {0};
+	int r;
+
+	if (!arguments->foreground)
+		bfs_background_begin();
+	bfs_mount_options_init(&plan.options);
+	r = make_plan(&plan, arguments, count, operands, &error);
+	if (plan.options.debug)
+		bfs_log_set_debug(true);
+	if (r == 0)
+		r = mount_planned(&plan, arguments->foreground, &error);
+	/* Threads that are stuck in the store may still use what the plan holds. */
+	if (r != -ETIMEDOUT)
+		release_plan(&plan);
+	return r < 0 ? bfs_error_report(&error, r) : r;
+}
+
+const struct bfs_command bfs_cmd_mount = {
+	.name = "mount",
+	.synopsis = "[STORE] [MOUNTPOINT]",
+	.summary = "Mount the prefix that a store holds",
+	.options = options_table,
+	.options_size = sizeof(struct mount_arguments),
+	.maximum_operands = 2,
+	.run = run,
+};

@@ -1,0 +1,188 @@
+#include "fs/reads.h"
+
+#include "fs/reply.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+/* From this size, in bytes, two system calls for a splice cost less than copying once more. */
+#define SPLICE_MINIMUM (64 * 1024)
+
+struct job {
+	struct job *next;
+	fuse_req_t request;
+	struct bfs_content content;
+	uint64_t offset;
+	size_t size;
+	uint64_t started;
+};
+
+struct bfs_reads {
+	struct bfs_content_reader *reader;
+	struct bfs_stats *stats;
+	bool splice;
+	pthread_mutex_t lock; /* protects everything below */
+	unsigned places;      /* free */
+	struct job *first;    /* waiting; any only while places is 0 */
+	struct job **last;
+};
+
+int bfs_reads_new(struct bfs_content_reader *reader, struct bfs_stats *stats, unsigned places,
+	struct bfs_reads **ret_reads)
+{
+	struct bfs_reads *reads = calloc(1, sizeof(*reads));
+
+	if (!reads)
+		return -ENOMEM;
+	reads->reader = reader;
+	reads->stats = stats;
+	reads->places = places;
+	reads->last = &reads->first;
+	pthread_mutex_init(&reads->lock, NULL);
+	*ret_reads = reads;
+	return 0;
+}
+
+void bfs_reads_free(struct bfs_reads *reads)
+{
+	if (!reads)
+		return;
+	while (reads->first) {
+		struct job *job = reads->first;
+
+		reads->first = job->next;
+		bfs_reply_error(job->request, -ENODEV);
+		free(job);
+	}
+	pthread_mutex_destroy(&reads->lock);
+	free(reads);
+}
+
+void bfs_reads_set_splice(struct bfs_reads *reads, bool splice)
+{
+	reads->splice = splice;
+}
+
+/* A file that is too short would leave zeros behind in the kernel's page, without an error. */
+static int check_size(int fd, uint64_t end)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return (uint64_t)st.st_size < end ? -EIO : 0;
+}
+
+static int reply_spliced(struct bfs_reads *reads, const struct job *job)
+{
+	struct fuse_bufvec vector = FUSE_BUFVEC_INIT(job->size);
+	uint64_t start;
+	void *handle;
+	int fd, r;
+
+	r = bfs_content_open(reads->reader, &job->content, &fd, &start, &handle);
+	if (r < 0)
+		return r;
+	r = check_size(fd, start + job->offset + job->size);
+	vector.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+	vector.buf[0].fd = fd;
+	vector.buf[0].pos = (off_t)(start + job->offset);
+	if (r == 0)
+		fuse_reply_data(job->request, &vector, FUSE_BUF_SPLICE_MOVE);
+	bfs_content_close(reads->reader, handle);
+	return r;
+}
+
+static int reply_copied(
+	struct bfs_reads *reads, struct bfs_responder *responder, const struct job *job)
+{
+	struct bfs_buffer *scratch = &responder->scratch;
+	ssize_t n;
+	int r;
+
+	bfs_buffer_clear(scratch);
+	r = bfs_buffer_reserve(scratch, job->size);
+	if (r < 0)
+		return r;
+	n = bfs_content_read(reads->reader, &job->content, scratch->data, job->size, job->offset);
+	if (n < 0)
+		return (int)n;
+	fuse_reply_buf(job->request, scratch->data, (size_t)n);
+	return 0;
+}
+
+static void perform(struct bfs_reads *reads, struct bfs_responder *responder, const struct job *job)
+{
+	uint64_t started = bfs_stats_now();
+	int r = reads->splice && job->size >= SPLICE_MINIMUM ? reply_spliced(reads, job)
+							     : reply_copied(reads, responder, job);
+
+	if (r < 0)
+		bfs_reply_error(job->request, r);
+	bfs_stats_add(reads->stats, BFS_OP_STORE_READ, started, r, r < 0 ? 0 : job->size);
+	bfs_stats_add(reads->stats, BFS_OP_READ, job->started, r, r < 0 ? 0 : job->size);
+}
+
+/* Takes a place, or queues a copy of the job: 1, 0, or -ENOMEM. */
+static int enter(struct bfs_reads *reads, const struct job *job)
+{
+	struct job *copy;
+	int r = 1;
+
+	pthread_mutex_lock(&reads->lock);
+	if (reads->places > 0) {
+		reads->places--;
+	} else if ((copy = malloc(sizeof(*copy)))) {
+		*copy = *job;
+		*reads->last = copy;
+		reads->last = &copy->next;
+		atomic_fetch_add(&reads->stats->queued_reads, 1);
+		r = 0;
+	} else {
+		r = -ENOMEM;
+	}
+	pthread_mutex_unlock(&reads->lock);
+	return r;
+}
+
+/* The next job that waits; NULL, and the place is free again, where there is none. */
+static struct job *next_or_leave(struct bfs_reads *reads)
+{
+	struct job *job;
+
+	pthread_mutex_lock(&reads->lock);
+	job = reads->first;
+	if (job) {
+		reads->first = job->next;
+		if (!reads->first)
+			reads->last = &reads->first;
+	} else {
+		reads->places++;
+	}
+	pthread_mutex_unlock(&reads->lock);
+	return job;
+}
+
+void bfs_reads_submit(struct bfs_reads *reads, struct bfs_responder *responder, fuse_req_t request,
+	const struct bfs_content *content, uint64_t offset, size_t size, uint64_t started)
+{
+	struct job first = {.request = request,
+		.content = *content,
+		.offset = offset,
+		.size = size,
+		.started = started};
+	struct job *job;
+	int r = enter(reads, &first);
+
+	if (r < 0) {
+		bfs_reply_error(request, r);
+		bfs_stats_add(reads->stats, BFS_OP_READ, started, r, 0);
+	}
+	if (r <= 0)
+		return;
+	perform(reads, responder, &first);
+	while ((job = next_or_leave(reads))) {
+		perform(reads, responder, job);
+		free(job);
+	}
+}

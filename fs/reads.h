@@ -1,0 +1,33 @@
+/*
+ * READ requests whose bytes lie in the store.
+ *
+ * The store may be slow or stuck, so only so many responders are in it at once. A request that
+ * comes when all places are taken waits in a queue, and its responder goes on to the next request;
+ * whoever leaves the store takes the queue along first. So a few responders are always free to
+ * answer from the index.
+ */
+#ifndef BFS_FS_READS_H
+#define BFS_FS_READS_H
+
+#include "fs/stats.h"
+#include "fs/responders.h"
+#include "index/content.h"
+
+struct bfs_reads;
+
+/* `places`: responders in the store at once. The reader and the stats are borrowed. */
+int bfs_reads_new(struct bfs_content_reader *reader, struct bfs_stats *stats, unsigned places,
+	struct bfs_reads **ret_reads);
+void bfs_reads_free(struct bfs_reads *reads);
+
+/* Whether big reads are to be spliced; off at first. To be set before the first request. */
+void bfs_reads_set_splice(struct bfs_reads *reads, bool splice);
+
+/*
+ * Answers the request, now or later, by this responder or another, and counts it as begun at
+ * `started`. `offset + size` lies within the content and `size` is not 0.
+ */
+void bfs_reads_submit(struct bfs_reads *reads, struct bfs_responder *responder, fuse_req_t request,
+	const struct bfs_content *content, uint64_t offset, size_t size, uint64_t started);
+
+#endif

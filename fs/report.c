@@ -1,0 +1,80 @@
+#include "fs/report.h"
+
+#include "lib/json.h"
+#include "lib/text.h"
+
+#include <time.h>
+
+static json_t *features_to_json(unsigned in_force)
+{
+	json_t *object = json_object();
+
+	for (int i = 0; object && i < BFS_FEATURE_COUNT; i++)
+		json_object_set_new(
+			object, bfs_feature_name(i), json_boolean(in_force & BFS_FEATURE_BIT(i)));
+	return object;
+}
+
+static json_t *generation_to_json(const struct bfs_generation *generation)
+{
+	char hex[BFS_DIGEST_HEX_SIZE];
+
+	return json_pack("{s:I, s:s}", "generation", (json_int_t)generation->number, "index",
+		bfs_digest_to_hex(&generation->index, hex));
+}
+
+/* The current one and those of which the kernel still holds something. */
+static json_t *generations_to_json(struct bfs_lineage *lineage)
+{
+	json_t *array = json_array();
+	struct bfs_loaded *loaded;
+
+	bfs_lineage_enter(lineage);
+	for (size_t i = 0; array && (loaded = bfs_lineage_at(lineage, i)); i++)
+		json_array_append_new(array, generation_to_json(bfs_loaded_generation(loaded)));
+	bfs_lineage_leave(lineage);
+	return array;
+}
+
+static json_t *null_if_empty(const char *text)
+{
+	json_t *value = *text ? json_string(text) : NULL;
+
+	return value ? value : json_null();
+}
+
+static json_t *follow_to_json(struct bfs_follow *follow)
+{
+	struct bfs_follow_state state;
+
+	bfs_follow_get_state(follow, &state);
+	return json_pack("{s:I, s:I, s:I, s:o, s:o}", "switched", (json_int_t)state.switched,
+		"checked", (json_int_t)state.checked, "busy_since", (json_int_t)state.busy,
+		"problem", null_if_empty(state.problem), "lease_problem",
+		null_if_empty(state.lease));
+}
+
+static json_t *build(const struct bfs_report_sources *sources)
+{
+	json_t *generations = generations_to_json(sources->lineage);
+	const json_t *current = json_array_get(generations, 0);
+
+	return json_pack(
+		"{s:I, s:o, s:o, s:s, s:s, s:O*, s:O*, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:o}",
+		"pid", (json_int_t)getpid(), "mountpoint", bfs_text_json(sources->mountpoint),
+		"store", bfs_text_json(bfs_store_path(sources->store)), "store_uuid",
+		bfs_store_uuid(sources->store), "ref", sources->ref, "generation",
+		json_object_get(current, "generation"), "index", json_object_get(current, "index"),
+		"generations", generations, "started", (json_int_t)sources->started, "uptime",
+		(json_int_t)(time(NULL) - sources->started), "follow",
+		follow_to_json(sources->follow), "features", features_to_json(sources->in_force),
+		"threads", (json_int_t)sources->threads, "readahead_kib",
+		(json_int_t)sources->readahead, "stats", bfs_stats_to_json(sources->stats));
+}
+
+char *bfs_report_build(const struct bfs_report_sources *sources)
+{
+	_cleanup_json_ json_t *document = build(sources);
+
+	return document ? json_dumps(document, JSON_COMPACT) : NULL;
+}

@@ -1,0 +1,43 @@
+/*
+ * The threads that take requests from the kernel, one at a time each, and answer them.
+ *
+ * Their number is fixed: a thread that comes and goes would take its index connection along. The
+ * loop is ours, on libfuse's receive and process calls, because libfuse's own cannot end while one
+ * of its threads is stuck in the store.
+ */
+#ifndef BFS_FS_RESPONDERS_H
+#define BFS_FS_RESPONDERS_H
+
+#include "fs/features.h"
+#include "lib/buffer.h"
+
+struct bfs_responders;
+
+/* What a responder has for itself. */
+struct bfs_responder {
+	unsigned index;		   /* from 0 */
+	struct bfs_buffer scratch; /* for building replies */
+};
+
+int bfs_responders_new(unsigned count, struct bfs_responders **ret_responders);
+
+/*
+ * Starts them. When the mount has gone (unmounted, or aborted), they end, and the last one adds 1
+ * to the eventfd `ended_fd`. -EAGAIN where not even one can be started.
+ */
+int bfs_responders_start(
+	struct bfs_responders *responders, struct fuse_session *session, int ended_fd);
+
+/* The calling responder. */
+struct bfs_responder *bfs_responders_self(struct bfs_responders *responders);
+
+/*
+ * Makes them end after the request that each is at, and waits for that, at most `timeout` ms.
+ * Returns whether all have ended; if not, what they use must stay.
+ */
+bool bfs_responders_stop(struct bfs_responders *responders, unsigned timeout);
+
+/* Only when none runs. */
+void bfs_responders_free(struct bfs_responders *responders);
+
+#endif
