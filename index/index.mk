@@ -14,9 +14,11 @@ INDEX_SOURCES = \
 	index/cmd_list.c \
 	index/cmd_log.c \
 	index/content.c index/content.h \
+	index/diff.c index/diff.h \
 	index/flatten.c index/flatten.h \
 	index/keg.c index/keg.h \
 	index/known.c index/known.h \
+	index/lease.c index/lease.h \
 	index/pack.c index/pack.h \
 	index/publish.c index/publish.h \
 	index/put.c index/put.h \
