@@ -13,6 +13,9 @@ INSTALLER_SOURCES = \
 	installer/catalog_convert.c installer/catalog_private.h \
 	installer/catalog_packages.c \
 	installer/catalog_single.c \
+	installer/checkpoint.c installer/checkpoint.h \
+	installer/cmd_install.c \
+	installer/commands.h \
 	installer/download.c installer/transport_private.h \
 	installer/download_verdict.c \
 	installer/elf.c installer/elf.h \
@@ -25,7 +28,10 @@ INSTALLER_SOURCES = \
 	installer/elf_rpath.c installer/elf_rpath.h \
 	installer/elf_strings.c installer/elf_strings.h \
 	installer/etc.c installer/etc.h \
+	installer/family.c installer/family.h \
 	installer/file_mode.c installer/file_mode.h \
+	installer/finder.c installer/finder.h \
+	installer/finish.c installer/finish.h \
 	installer/formula.c installer/formula.h \
 	installer/formula_fields.c installer/formula_private.h \
 	installer/formula_internal.c \
@@ -33,15 +39,19 @@ INSTALLER_SOURCES = \
 	installer/formula_public.c \
 	installer/formula_rules.c \
 	installer/homebrew_key.c installer/homebrew_key.h \
+	installer/install.c installer/install.h \
 	installer/installed.c installer/installed.h \
 	installer/jws.c installer/jws.h \
 	installer/keg_builder.c installer/keg_builder.h \
+	installer/keg_note.c installer/keg_note.h \
 	installer/link.c installer/link.h \
 	installer/link_rules.c installer/link_rules.h \
 	installer/link_walk.c installer/link_walk.h \
 	installer/listing.c installer/listing.h \
+	installer/local_bottle.c installer/local_bottle.h \
 	installer/opt.c installer/opt.h \
 	installer/payload.c installer/payload.h \
+	installer/pour.c installer/pour.h \
 	installer/prefix.c installer/prefix.h \
 	installer/registry.c installer/registry.h \
 	installer/registry_places.c installer/registry_places.h \
