@@ -223,6 +223,13 @@ static void say_result(const struct bfs_install_order *order,
 			order->ref);
 }
 
+static bool is_set(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value;
+}
+
 static int install(const struct options *options, const char *store, const char *tag,
 	struct wanted *wanted, struct bfs_error *error)
 {
@@ -244,7 +251,9 @@ static int install(const struct options *options, const char *store, const char 
 		.count = wanted->count,
 		.finder = &finder,
 		.dry_run = options->dry_run,
-		.no_upgrade = options->no_upgrade,
+		.no_upgrade = options->no_upgrade ||
+			is_set(wanted->brewfile ? "HOMEBREW_BUNDLE_NO_UPGRADE" :
+						  "HOMEBREW_NO_INSTALL_UPGRADE"),
 		.force = options->force,
 		.quiet = options->json,
 	};

@@ -5,6 +5,7 @@
 #include "installer/family.h"
 #include "installer/keg_note.h"
 #include "installer/link.h"
+#include "installer/migrate.h"
 #include "installer/opt.h"
 #include "installer/prefix.h"
 #include "installer/steps.h"
@@ -362,18 +363,31 @@ static int run_steps(const struct bfs_finish_target *target, const struct bfs_fo
 
 /* --- all of it --- */
 
+/* What there was of the formula, and its new name for it. */
+static int look_before(const struct bfs_finish_target *target, const struct bfs_resolved *resolved,
+	struct before *ret_before, struct bfs_error *error)
+{
+	const char *name = resolved->formula->name, *old_name = resolved->old_name;
+
+	ret_before->installed = old_name || is_installed(target->tree, name);
+	ret_before->linked = is_linked(target->tree, old_name ? old_name : name);
+	if (!old_name)
+		return 0;
+	bfs_log_headline("Migrating %s to %s", old_name, name);
+	return bfs_migrate(target->tree, old_name, name, error);
+}
+
 static int finish(const struct bfs_finish_target *target, const struct bfs_resolved *resolved,
 	struct bfs_poured *poured, bool local, const char *keg, struct bfs_finished *finished,
 	struct bfs_error *error)
 {
 	const struct bfs_formula *formula = resolved->formula;
 	_cleanup_json_ json_t *receipt = NULL;
-	struct before before = {
-		.installed = is_installed(target->tree, formula->name),
-		.linked = is_linked(target->tree, formula->name),
-	};
-	int r = place_keg(target->tree, formula, keg, poured->keg.tree, error);
+	struct before before;
+	int r = look_before(target, resolved, &before, error);
 
+	if (r == 0)
+		r = place_keg(target->tree, formula, keg, poured->keg.tree, error);
 	if (r == 0)
 		r = make_receipt(target, resolved, usable_tab(poured->keg.tab, formula->name),
 			local, &receipt);
@@ -432,15 +446,16 @@ int bfs_finish_relink(const struct bfs_finish_target *target, const struct bfs_r
 	_cleanup_free_ char *keg = bfs_keg_path(resolved->formula->name,
 		resolved->installed ? resolved->installed : resolved->formula->pkg_version);
 
-	struct before before = {true, is_linked(target->tree, resolved->formula->name)};
+	struct before before;
 	int r = keg ? bfs_tree_begin(target->tree) : -ENOMEM;
 
 	*ret_finished = (struct bfs_finished){0};
 	if (r < 0)
 		return r;
-	if (before.linked && is_to_be_unlinked(resolved))
+	r = look_before(target, resolved, &before, error);
+	if (r == 0 && before.linked && is_to_be_unlinked(resolved))
 		r = unlink_keg(target->tree, keg, error);
-	else
+	else if (r == 0)
 		r = make_links(target, resolved, keg, &before, ret_finished, error);
 	if (r == 0)
 		r = bfs_tree_commit(target->tree);

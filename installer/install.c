@@ -4,6 +4,7 @@
 #include "index/snapshot.h"
 #include "installer/finish.h"
 #include "installer/prefix.h"
+#include "installer/tab_source.h"
 #include "lib/log.h"
 #include "lib/text.h"
 
@@ -82,6 +83,8 @@ static int open_current(struct install *install, struct bfs_error *error)
 static int resolve(struct install *install, struct bfs_tree *tree, struct bfs_error *error)
 {
 	const struct bfs_install_order *order = install->order;
+	BFS_CLEANUP(bfs_tab_source_release)
+	struct bfs_tab_source tabs = {.finder = order->finder, .tree = tree};
 	struct bfs_resolve_order resolve_order = {
 		.requests = order->requests,
 		.count = order->count,
@@ -91,6 +94,8 @@ static int resolve(struct install *install, struct bfs_tree *tree, struct bfs_er
 		.tag = order->tag,
 		.no_upgrade = order->no_upgrade,
 		.force = order->force,
+		.tab = bfs_tab_source_get,
+		.context = &tabs,
 	};
 	int r = bfs_target_find(order->target_glibc, tree, &install->target, error);
 
@@ -123,9 +128,11 @@ static int report_item(struct install *install, const struct bfs_resolved *item)
 		item->formula->pkg_version, "action", action_name(item), "requested",
 		item->requested);
 
-	if (!entry || json_array_append_new(install->report->formulae, entry) < 0)
-		return -ENOMEM;
-	return 0;
+	if (item->installed)
+		json_object_set_new(entry, "installed", json_string(item->installed));
+	if (item->old_name)
+		json_object_set_new(entry, "old_name", json_string(item->old_name));
+	return json_array_append_new(install->report->formulae, entry) < 0 ? -ENOMEM : 0;
 }
 
 static bool is_poured(const struct bfs_resolved *item)
@@ -149,6 +156,8 @@ static void say_plan(const struct bfs_resolution *resolution)
 	for (size_t i = 0; i < resolution->count; i++) {
 		const struct bfs_resolved *item = &resolution->items[i];
 
+		if (item->old_name)
+			bfs_log_info("Would migrate %s to %s", item->old_name, item->formula->name);
 		if (item->action == BFS_RESOLVE_POUR)
 			bfs_log_info("Would install %s %s%s", item->formula->name,
 				item->formula->pkg_version,
@@ -157,9 +166,9 @@ static void say_plan(const struct bfs_resolution *resolution)
 			bfs_log_info("Would upgrade %s %s -> %s", item->formula->name,
 				item->installed ? item->installed : "?",
 				item->formula->pkg_version);
-		else if (item->action == BFS_RESOLVE_RELINK)
-			bfs_log_info("Would link %s %s", item->formula->name,
-				item->formula->pkg_version);
+		else if (item->action == BFS_RESOLVE_RELINK && !item->old_name)
+			bfs_log_info("Would change the links of %s %s", item->formula->name,
+				item->installed);
 	}
 }
 

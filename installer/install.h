@@ -36,7 +36,8 @@ struct bfs_install_report {
 	bool failed;				/* a keg was not linked or a step failed: exit status 1 */
 	/*
 	 * What was done, would be or was found: an array of objects with name, version, action ("pour", "upgrade",
-	 * "relink", "already") and requested. Those poured also have linked, caveats where there are some, and
+	 * "relink", "already"), requested, and installed, the version there was, and old_name where there are such.
+	 * Those poured also have linked, caveats where there are some, and
 	 * keg_only, the reason, where they are not linked for it.
 	 */
 	json_t *formulae;

@@ -9,9 +9,10 @@
 #include <string.h>
 
 /* The receipt of the installed version, and its version_scheme. */
-static int read_record(struct bfs_tree *tree, const char *name, struct bfs_installed *installed,
-	struct bfs_error *error)
+static int read_record(
+	struct bfs_tree *tree, struct bfs_installed *installed, struct bfs_error *error)
 {
+	const char *name = installed->rack;
 	struct bfs_keg keg = {0};
 	int r = bfs_keg_get(tree, name, installed->version, &keg);
 
@@ -35,30 +36,55 @@ static int version_scheme(const json_t *record)
 	return (int)scheme;
 }
 
-static int read_versions(
-	struct bfs_tree *tree, const struct bfs_formula *formula, struct bfs_installed *installed)
+static int read_versions(struct bfs_tree *tree, const char *name, const char *pkg_version,
+	struct bfs_installed *installed)
 {
 	_cleanup_free_ char **versions = NULL;
 	size_t count = 0;
-	int r = bfs_rack_versions(tree, formula->name, &versions);
+	int r = bfs_rack_versions(tree, name, &versions);
 
 	if (r < 0)
 		return r;
 	for (; versions[count]; count++)
-		installed->latest |= strcmp(versions[count], formula->pkg_version) == 0;
-	r = bfs_opt_version(tree, formula->name, &installed->version);
+		installed->latest |= strcmp(versions[count], pkg_version) == 0;
+	r = bfs_opt_version(tree, name, &installed->version);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	installed->opt = r == 0;
-	if (installed->opt || count == 0)
+	if (!installed->opt && count == 0)
 		return 0;
-	installed->version = strdup(versions[count - 1]);
-	return installed->version ? 0 : -ENOMEM;
+	installed->rack = strdup(name);
+	if (!installed->version)
+		installed->version = strdup(versions[count - 1]);
+	return installed->rack && installed->version ? 0 : -ENOMEM;
+}
+
+/* A rack that was migrated is a link under its old name. */
+static bool is_rack(struct bfs_tree *tree, const char *name)
+{
+	_cleanup_free_ char *path = bfs_format("%s/%s", BFS_CELLAR, name);
+	struct bfs_attributes attributes;
+
+	return path && bfs_tree_lstat_path(tree, path, &attributes) == 0 &&
+	       S_ISDIR(attributes.mode);
+}
+
+/* Under its name or, where there is nothing, the first of its old names that has kegs. */
+static int find_rack(
+	struct bfs_tree *tree, const struct bfs_formula *formula, struct bfs_installed *installed)
+{
+	int r = read_versions(tree, formula->name, formula->pkg_version, installed);
+
+	for (char **old = formula->old_names; r == 0 && !installed->rack && old && *old; old++)
+		if (bfs_formula_name_is_valid(*old) && is_rack(tree, *old))
+			r = read_versions(tree, *old, formula->pkg_version, installed);
+	return r;
 }
 
 /* What is a record in a directory of its own: linked, pinned. */
-static int read_marks(struct bfs_tree *tree, const char *name, struct bfs_installed *installed)
+static int read_marks(struct bfs_tree *tree, struct bfs_installed *installed)
 {
+	const char *name = installed->rack;
 	_cleanup_free_ char *linked = NULL;
 	_cleanup_free_ char *pin = bfs_format("%s/%s", BFS_PINNED_RECORDS, name);
 	struct bfs_attributes attributes;
@@ -79,13 +105,13 @@ int bfs_installed_read(struct bfs_tree *tree, const struct bfs_formula *formula,
 	int r = 0;
 
 	if (tree)
-		r = read_versions(tree, formula, &installed);
-	if (r == 0 && tree)
-		r = read_marks(tree, formula->name, &installed);
+		r = find_rack(tree, formula, &installed);
+	if (r == 0 && installed.rack)
+		r = read_marks(tree, &installed);
 	if (r < 0)
 		bfs_error_set(error, r, "looking for what is installed", formula->name, NULL);
-	if (r == 0 && installed.version)
-		r = read_record(tree, formula->name, &installed, error);
+	if (r == 0 && installed.rack)
+		r = read_record(tree, &installed, error);
 	if (r < 0) {
 		bfs_installed_release(&installed);
 		return r;
@@ -101,9 +127,16 @@ int bfs_installed_read(struct bfs_tree *tree, const struct bfs_formula *formula,
 
 void bfs_installed_release(struct bfs_installed *installed)
 {
+	free(installed->rack);
 	free(installed->version);
 	json_decref(installed->record);
 	*installed = (struct bfs_installed){0};
+}
+
+bool bfs_installed_has_old_name(
+	const struct bfs_installed *installed, const struct bfs_formula *formula)
+{
+	return installed->rack && strcmp(installed->rack, formula->name) != 0;
 }
 
 static bool is_name_of(const struct bfs_formula *formula, const char *full_name)

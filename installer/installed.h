@@ -9,6 +9,8 @@
 #include "installer/formula.h"
 
 struct bfs_installed {
+	char *rack;    /* what its kegs are called: the formula's name, or an old one where that has
+			  them still; NULL: there are none */
 	char *version; /* the keg that opt leads to, else the newest in the rack; NULL: none is
 			  there */
 	bool opt;      /* opt leads to a keg: without, brew takes the formula for half installed */
@@ -27,6 +29,10 @@ struct bfs_installed {
 int bfs_installed_read(struct bfs_tree *tree, const struct bfs_formula *formula,
 	struct bfs_installed *ret_installed, struct bfs_error *error);
 void bfs_installed_release(struct bfs_installed *installed);
+
+/* Whether its kegs are still called by an old name of the formula. */
+bool bfs_installed_has_old_name(
+	const struct bfs_installed *installed, const struct bfs_formula *formula);
 
 /*
  * The entry for that formula, under its name, an alias or an old name, in a tab's

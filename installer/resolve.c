@@ -87,6 +87,9 @@ static int make_item(struct bfs_resolve_graph *graph, size_t index, struct bfs_r
 	item->request = node->request;
 	item->requested = node->request != NULL;
 	item->installed = bfs_steal(&node->installed.version);
+	if (node->action != BFS_RESOLVE_ALREADY && bfs_installed_has_old_name(&node->installed,
+						    node->formula))
+		item->old_name = bfs_steal(&node->installed.rack);
 	item->on_request = item->requested || was_on_request(record);
 	item->marks_request =
 		item->requested && record && !was_on_request(record) &&
@@ -148,6 +151,7 @@ void bfs_resolution_free(struct bfs_resolution *resolution)
 		return;
 	for (size_t i = 0; resolution->items && i < resolution->count; i++) {
 		free(resolution->items[i].installed);
+		free(resolution->items[i].old_name);
 		free(resolution->items[i].dependencies);
 	}
 	free(resolution->items);

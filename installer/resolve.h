@@ -75,7 +75,7 @@ struct bfs_resolve_order {
 
 enum bfs_resolve_action {
 	BFS_RESOLVE_ALREADY, /* nothing to do */
-	BFS_RESOLVE_RELINK,  /* the keg is there, its links are not as asked: no download */
+	BFS_RESOLVE_RELINK,  /* the keg is there, its links or name are not as asked: no download */
 	BFS_RESOLVE_POUR,    /* no version of it is there */
 	BFS_RESOLVE_UPGRADE, /* beside the `installed` version, which is unlinked */
 };
@@ -91,6 +91,11 @@ struct bfs_resolved {
 	bool requested;
 	const struct bfs_resolve_request *request; /* the last one for it; NULL for a dependency */
 	char *installed; /* the version that opt leads to now, or the newest that is there; NULL */
+	/*
+	 * The old name that its kegs have still: they are to be given the formula's name before
+	 * anything else is done (Homebrew migrator.rb); NULL for none.
+	 */
+	char *old_name;
 	bool on_request; /* what its receipt is to say as installed_on_request */
 	bool marks_request; /* nothing is poured, but the receipt that is there says otherwise */
 	/*

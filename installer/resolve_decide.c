@@ -40,13 +40,21 @@ static int hold_pinned(struct bfs_resolve_graph *graph, struct bfs_resolve_node 
 		node->formula->name, node->installed.version, node->formula->pkg_version);
 }
 
+/* Nothing is poured; a requested formula may still need other links, or its kegs its new name. */
+static enum bfs_resolve_action keep_version(const struct bfs_resolve_node *node)
+{
+	bool renamed = node->request && bfs_installed_has_old_name(&node->installed, node->formula);
+
+	return renamed || has_wrong_links(node) ? BFS_RESOLVE_RELINK : BFS_RESOLVE_ALREADY;
+}
+
 static int choose_action(struct bfs_resolve_graph *graph, struct bfs_resolve_node *node)
 {
 	const struct bfs_installed *installed = &node->installed;
 	bool wanted = node->unsatisfied || (node->request && !installed->current);
 
 	if (!wanted)
-		node->action = has_wrong_links(node) ? BFS_RESOLVE_RELINK : BFS_RESOLVE_ALREADY;
+		node->action = keep_version(node);
 	else if (installed->latest)
 		node->action = BFS_RESOLVE_RELINK;
 	else if (!installed->version)
@@ -54,7 +62,7 @@ static int choose_action(struct bfs_resolve_graph *graph, struct bfs_resolve_nod
 	else if (installed->pinned)
 		return hold_pinned(graph, node);
 	else if (graph->order->no_upgrade && !node->unsatisfied && installed->opt) {
-		node->action = has_wrong_links(node) ? BFS_RESOLVE_RELINK : BFS_RESOLVE_ALREADY;
+		node->action = keep_version(node);
 		return bfs_resolve_warn(graph, "%s %s is installed and not upgraded to %s.",
 			node->formula->name, installed->version, node->formula->pkg_version);
 	} else

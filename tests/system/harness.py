@@ -6,12 +6,15 @@ Homebrew's place is seen by nobody else and goes with it, however it ends.
 
 import atexit
 import contextlib
+import hashlib
+import io
 import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -101,6 +104,13 @@ class Sandbox:
         return subprocess.run([BREWFS, *arguments], env=environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               errors="surrogateescape", **options)
+
+    def brewfile(self, text, *options):
+        """Installs what a Brewfile of that text says."""
+        path = self.path("Brewfile")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.run("install", "--target-glibc", "2.41", "--file", path, *options)
 
     def must(self, *arguments, **options):
         """Runs brewfs and fails the test, with what it said, if it does."""
@@ -280,6 +290,33 @@ class World:
         with open(os.path.join(self.directory, name), encoding="utf-8") as file:
             lines = [line.rstrip("\n").split("\t") for line in file]
         return [dict(zip(lines[0], line)) for line in lines[1:]]
+
+
+def make_bottle(directory, name, version, files, tag="x86_64_linux", tab=None, cellar="any", tap="homebrew/core",
+                top=None):
+    """A bottle file of regular files and links ({path: text or ("link", target)}), with a .bottle.json beside it
+    where there is a tab. Returns its path."""
+    path = os.path.join(directory, f"{name}--{version}.{tag}.bottle.tar.gz")
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for place, content in sorted(files.items()):
+            member = tarfile.TarInfo(f"{top or f'{name}/{version}'}/{place}")
+            member.mtime = 1700000000
+            if isinstance(content, tuple):
+                member.type, member.linkname = tarfile.SYMTYPE, content[1]
+                archive.addfile(member)
+                continue
+            data = content.encode()
+            member.size, member.mode = len(data), 0o755 if data.startswith(b"#!") else 0o644
+            archive.addfile(member, io.BytesIO(data))
+    if tab is not None:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        full_name = name if tap == "homebrew/core" else f"{tap}/{name}"
+        with open(path[:-len(".tar.gz")] + ".json", "w", encoding="utf-8") as file:
+            json.dump({full_name: {
+                "formula": {"name": name, "pkg_version": version},
+                "bottle": {"cellar": cellar, "rebuild": 0, "tags": {tag: {"sha256": digest, "tab": tab}}}}}, file)
+    return path
 
 
 def wait_for(condition, seconds=10):

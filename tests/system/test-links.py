@@ -19,13 +19,6 @@ def fresh():
     return sandbox
 
 
-def brewfile(sandbox, text):
-    path = sandbox.path("Brewfile")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return sandbox.run("install", "--target-glibc", "2.41", "--file", path)
-
-
 shared = Sandbox(world)
 
 # --- the table ---
@@ -105,7 +98,7 @@ with box.look() as view:
 equal(box.json("list", "wl-clash")[0]["linked"], None, "list tells that it is not linked")
 result = box.run("install", "wl-clash")
 ok(result.returncode == 0 and box.generation() == before + 1, "installing it again changes nothing", says(result))
-result = brewfile(box, 'brew "wl-clash", link: :overwrite\n')
+result = box.brewfile('brew "wl-clash", link: :overwrite\n')
 ok(result.returncode == 0 and "bin/wl-table-a" in result.stderr, "link: :overwrite in a Brewfile takes the place",
    says(result))
 with box.look() as view:
@@ -113,7 +106,7 @@ with box.look() as view:
     equal(view.target("var/homebrew/linked/wl-clash"), "../../../Cellar/wl-clash/1.0", "and it is linked")
     equal(view.leads("lib/libwl-table-a.la"), "Cellar/wl-table-a/1.0/lib/libwl-table-a.la",
           "the other formula keeps its other links")
-result = brewfile(box, 'brew "wl-table-b", link: false\n')
+result = box.brewfile('brew "wl-table-b", link: false\n')
 equal(result.returncode, 0, "link: false unlinks what is installed")
 with box.look() as view:
     equal(view.links_into("wl-table-b/1.0"), [], "not one link is left")
@@ -122,7 +115,7 @@ with box.look() as view:
     equal(view.kind("share/wl/a/b"), "directory", "directories that were split are not merged back")
     equal(view.leads("share/wl/a/b/wl-table-a-only"), "Cellar/wl-table-a/1.0/share/wl/a/b/wl-table-a-only",
           "and lead to the other keg")
-result = brewfile(box, 'brew "wl-table-b"\n')
+result = box.brewfile('brew "wl-table-b"\n')
 equal(result.returncode, 0, "a Brewfile without link: links it again")
 with box.look() as view:
     differences = table_differences(view, "together", ["wl-table-b"])
@@ -241,17 +234,17 @@ with box.look() as view:
     equal(view.kind("opt/wl-pair@1"), "link", "but in opt")
 ok("keg-only" in result.stdout and "opt/wl-pair@1" in result.stdout, "and that is said, with the place where it is",
    says(result))
-result = brewfile(box, 'brew "wl-pair@1", link: true\n')
+result = box.brewfile('brew "wl-pair@1", link: true\n')
 equal(result.returncode, 0, "link: true in a Brewfile links it")
 with box.look() as view:
     equal(view.leads("bin/wl-pair"), "Cellar/wl-pair@1/1.0/bin/wl-pair", "in the place of its relative")
     equal(view.kind("var/homebrew/linked/wl-pair"), "absent", "which is unlinked")
 box = fresh()
-equal(brewfile(box, 'brew "wl-pair@1"\n').returncode, 0, "a versioned keg-only formula in a Brewfile")
+equal(box.brewfile('brew "wl-pair@1"\n').returncode, 0, "a versioned keg-only formula in a Brewfile")
 with box.look() as view:
     equal(view.kind("bin/wl-pair"), "absent", "is not linked, as brew bundle leaves it")
 before = box.generation()
-equal(brewfile(box, 'brew "wl-pair@1"\n').returncode, 0, "again")
+equal(box.brewfile('brew "wl-pair@1"\n').returncode, 0, "again")
 equal(box.generation(), before, "is nothing to do")
 
 # --- links of the keg's own, and empty directories ---

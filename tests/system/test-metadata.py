@@ -27,13 +27,6 @@ def fresh(**environment):
     return sandbox
 
 
-def brewfile(sandbox, text):
-    path = sandbox.path("Brewfile")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return sandbox.run("install", *GLIBC, "--file", path)
-
-
 def rpath(path):
     """DT_RPATH, or DT_RUNPATH, of an ELF file; None without one."""
     text = subprocess.run(["readelf", "-W", "-d", path], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -163,24 +156,24 @@ box = fresh()
 box.installs("md-conflict-b")
 result = box.refuses(["md-conflict-a", "md-conflict-b", "both install `bin/md-c`"], "md-conflict-a",
                      name="the reason is told")
-equal(brewfile(box, 'brew "md-conflict-b", link: false\nbrew "md-conflict-a"\n').returncode, 0,
+equal(box.brewfile('brew "md-conflict-b", link: false\nbrew "md-conflict-a"\n').returncode, 0,
       "they do not conflict while one is not linked")
 with box.look() as view:
     equal([view.kind(f"var/homebrew/linked/md-conflict-{letter}") for letter in "ab"], ["link", "absent"],
           "and only the other one is linked then")
 box = fresh()
 box.installs("md-conflict-b")
-result = brewfile(box, 'brew "md-conflict-a"\n')
+result = box.brewfile('brew "md-conflict-a"\n')
 ok(result.returncode == 0 and "Unlinking md-conflict-b" in result.stdout, "in a Brewfile, what conflicts gives way",
    says(result))
-result = brewfile(box, 'brew "md-leaf-a", conflicts_with: ["md-conflict-a"]\n')
+result = box.brewfile('brew "md-leaf-a", conflicts_with: ["md-conflict-a"]\n')
 ok(result.returncode == 0 and "Unlinking md-conflict-a" in result.stdout, "and what the Brewfile says conflicts",
    says(result))
 equal(sorted(item["name"] for item in box.json("list") if item["linked"]), ["md-leaf-a"], "so that one is linked")
 fresh().refuses(["md-conflict-a", "md-conflict-b"], "md-conflict-a", "md-conflict-b",
                 name="two that conflict, in one command")
 box = fresh()
-equal(brewfile(box, 'brew "blast", link: false\nbrew "proj"\n').returncode, 0, "proj beside a blast that is not linked")
+equal(box.brewfile('brew "blast", link: false\nbrew "proj"\n').returncode, 0, "proj beside a blast that is not linked")
 
 # --- caveats and the like ---
 
@@ -273,7 +266,7 @@ box.refuses("both install `bin/md-c`", "md-conflict-a", name="conflicts with the
 
 box = fresh()
 text = f'tap "example/tools", "{URL}/tap/example/tools"\nbrew "example/tools/tapped-too"\n'
-result = brewfile(box, text)
+result = box.brewfile(text)
 ok(result.returncode == 0, "a Brewfile's tap, with the URL of its documents", says(result))
 ok(result.stderr.count("not signed") == 1, "with one warning that they are not signed", says(result))
 equal(box.run("list").stdout.split(), ["md-alias", "tapped", "tapped-too"], "its formulae, and core's that they need")
@@ -285,17 +278,17 @@ with box.look() as view:
 ok(any(entry["path"].startswith("/v2/example/tools/tapped") for entry in world.log("/blobs/")),
    "bottles come from the tap's own registry")
 before = box.generation()
-result = brewfile(box, text)
+result = box.brewfile(text)
 ok(result.returncode == 0 and box.generation() == before, "again: nothing to do", says(result))
-result = brewfile(box, 'brew "example/tools/tapped"\n')
+result = box.brewfile('brew "example/tools/tapped"\n')
 ok(result.returncode == 1 and "example/tools/tapped" in result.stderr and box.generation() == before,
    "without the tap's line it is not known", says(result))
-result = brewfile(box, 'tap "example/tools"\nbrew "example/tools/tapped"\n')
+result = box.brewfile('tap "example/tools"\nbrew "example/tools/tapped"\n')
 ok(result.returncode == 1 and "example/tools" in result.stderr, "nor without its URL", says(result))
-result = brewfile(box, f'tap "example/tools", "{URL}/tap/example/tools"\nbrew "example/tools/none"\n')
+result = box.brewfile(f'tap "example/tools", "{URL}/tap/example/tools"\nbrew "example/tools/none"\n')
 ok(result.returncode == 1 and "example/tools/none" in result.stderr, "a formula that the tap has not", says(result))
 box.refuses("example/tools/tapped", "example/tools/tapped", name="a tap's formula on the command line: the reason is told")
-result = brewfile(box, f'tap "example/tools", "{URL}/tap/example/tools"\nbrew "md-migrated"\n')
+result = box.brewfile(f'tap "example/tools", "{URL}/tap/example/tools"\nbrew "md-migrated"\n')
 ok(result.returncode == 0 or "example/tools" in result.stderr, "a formula that moved to a tap that is there, or its name",
    says(result))
 
