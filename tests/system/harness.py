@@ -285,6 +285,20 @@ class World:
         return [json.loads(line) for line in self._call("log", self.run_directory, *([pattern] if pattern else []))
                 .splitlines() if line.strip()]
 
+    def api(self, name, change, base="api"):
+        """Another signed API: `change` gets the payload of `base`, a dictionary. Returns the environment for it."""
+        place = os.path.join("internal", "packages.x86_64_linux.jws.json")
+        with open(os.path.join(self.directory, "www", base, place), encoding="utf-8") as file:
+            payload = json.loads(json.load(file)["payload"])
+        change(payload)
+        path = os.path.join(self.run_directory, "overlay", name, place)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + ".payload", "w", encoding="utf-8") as file:
+            json.dump(payload, file)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self._call("sign", self.directory, path + ".payload"))
+        return {"HOMEBREW_API_DOMAIN": f"{self.environment['BREWFS_WORLD_URL']}/{name}"}
+
     def table(self, name):
         """Rows of one of the world's tables (formulae.tsv, hostile.tsv...), as dictionaries."""
         with open(os.path.join(self.directory, name), encoding="utf-8") as file:
