@@ -44,6 +44,11 @@ TEST_HELPERS = \
 
 SCRIPT_TESTS = \
 	tests/index/test-commands.sh \
+	tests/system/test-fresh.py \
+	tests/system/test-hostile.py \
+	tests/system/test-kill.py \
+	tests/system/test-main.py \
+	tests/system/test-oracle.py \
 	tests/world/test-world.py
 
 tests_index_mkstore_SOURCES = tests/index/mkstore.c

@@ -81,7 +81,7 @@ works(f"tar c -C {PREFIX} . | tar t >/dev/null", "tar")
 copy = sandbox.path("copy")
 works(f"cp -a {PREFIX} {copy} && rsync -a --dry-run --checksum --itemize-changes --omit-dir-times {PREFIX}/ {copy}/"
       " | tee /dev/stderr | wc -l | grep -qx 0", "rsync sees a copy as equal, byte for byte")
-works(f"cd {PREFIX} && git --git-dir={sandbox.directory} grep --no-index -q 'of proj' -- share", "git grep")
+works(f"cd {PREFIX}/opt/proj/share && git grep --no-index -q 'of proj'", "git grep")
 result = shell(f"touch {PREFIX}/new")
 ok(result.returncode != 0 and "Read-only" in result.stderr, "the mount is read-only", result.stderr)
 works(f"df {PREFIX}", "df")
