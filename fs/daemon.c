@@ -247,11 +247,11 @@ static enum event wait_for_event(const struct bfs_daemon *daemon, enum event las
 static int wait_for_init(struct bfs_daemon *daemon, struct bfs_error *error)
 {
 	enum event event = wait_for_event(daemon, EVENT_INITIALISED);
+	uint64_t count;
 
-	if (event == EVENT_INITIALISED) {
-		close(bfs_steal_fd(&daemon->fds[EVENT_INITIALISED]));
-		return 0;
-	}
+	/* Once read it is not to be heard of again. */
+	if (event == EVENT_INITIALISED)
+		return read(daemon->fds[event], &count, sizeof(count)) < 0 ? -errno : 0;
 	return bfs_error_set(error, event == EVENT_SIGNAL ? -EINTR : -EPROTO, "mounting",
 		daemon->config.mountpoint, "%s",
 		event == EVENT_SIGNAL ? "interrupted" : "the kernel gave it up");

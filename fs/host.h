@@ -8,9 +8,9 @@
  *	lib/ld.so		link to opt/glibc/bin/ld.so if the tree has that, else to the host's
  *loader lib/libstdc++.so.6...	with opt/gcc and no brewed glibc: links into opt/gcc/lib/gcc/current
  *	etc/ld.so.conf.d/50-homebrew-preferred-gcc.conf
- *				with opt/gcc and a brewed glibc: tells its loader where GCC's libraries
- *are; links of the previous kind that the tree has are then hidden A name whose directory the tree
- *does not have is left out. Where the tree has the same name, the computed one wins.
+ *				with opt/gcc and a brewed glibc: tells its loader where GCC's
+ *libraries are; links of the previous kind that the tree has are then hidden A name whose directory
+ *the tree does not have is left out. Where the tree has the same name, the computed one wins.
  *
  * Inode numbers are hashes of everything about the file, from BFS_TREE_INO_LIMIT on, so that here
  *too a number never comes back with other content. Read-only after it was made, so any thread may

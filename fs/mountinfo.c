@@ -5,8 +5,9 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define MOUNTINFO_LIMIT (64 * 1024 * 1024) /* bytes; hosts with 100,000 mounts have half of that   \
-					    */
+#define MOUNTINFO_LIMIT                                                                            \
+	(64 * 1024 * 1024) /* bytes; hosts with 100,000 mounts have half of that                   \
+			    */
 
 void bfs_mounts_release(struct bfs_mounts *mounts)
 {

@@ -1,6 +1,10 @@
 # Tests speak TAP. C_TESTS are programs built from one file each; SCRIPT_TESTS run as they are.
 C_TESTS = \
+	tests/fs/test-mountinfo \
+	tests/fs/test-options \
 	tests/index/test-check \
+	tests/index/test-diff \
+	tests/index/test-lease \
 	tests/index/test-publish \
 	tests/index/test-store \
 	tests/index/test-tree \
@@ -40,9 +44,15 @@ C_TESTS = \
 
 # Programs that tests run, and that are no tests themselves.
 TEST_HELPERS = \
+	tests/fs/mktree \
+	tests/fs/stuckfs \
 	tests/index/mkstore
 
 SCRIPT_TESTS = \
+	tests/fs/test-commands.sh \
+	tests/fs/test-follow.sh \
+	tests/fs/test-mount.sh \
+	tests/fs/test-stuck.sh \
 	tests/index/test-commands.sh \
 	tests/system/test-fresh.py \
 	tests/system/test-hostile.py \
@@ -51,6 +61,12 @@ SCRIPT_TESTS = \
 	tests/system/test-oracle.py \
 	tests/world/test-world.py
 
+tests_fs_mktree_SOURCES = tests/fs/mktree.c
+tests_fs_stuckfs_SOURCES = tests/fs/stuckfs.c
+tests_fs_test_mountinfo_SOURCES = tests/fs/test-mountinfo.c
+tests_fs_test_options_SOURCES = tests/fs/test-options.c
+tests_index_test_diff_SOURCES = tests/index/test-diff.c
+tests_index_test_lease_SOURCES = tests/index/test-lease.c
 tests_index_mkstore_SOURCES = tests/index/mkstore.c
 tests_index_test_check_SOURCES = tests/index/test-check.c tests/index/store_fixture.h
 tests_index_test_publish_SOURCES = tests/index/test-publish.c tests/index/store_fixture.h
