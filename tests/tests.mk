@@ -54,6 +54,7 @@ SCRIPT_TESTS = \
 	tests/fs/test-mount.sh \
 	tests/fs/test-stuck.sh \
 	tests/index/test-commands.sh \
+	tests/man/test-man.sh \
 	tests/system/test-fresh.py \
 	tests/system/test-hostile.py \
 	tests/system/test-kill.py \

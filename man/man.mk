@@ -1,0 +1,18 @@
+# Manual pages: one for each command of the table in brewfs.c, which tests/man checks; and shell completion.
+dist_man_MANS = \
+	man/brewfs.1 \
+	man/brewfs-deps.1 \
+	man/brewfs-du.1 \
+	man/brewfs-format.5 \
+	man/brewfs-fsck.1 \
+	man/brewfs-help.1 \
+	man/brewfs-info.1 \
+	man/brewfs-install.1 \
+	man/brewfs-list.1 \
+	man/brewfs-log.1 \
+	man/brewfs-mount.1 \
+	man/brewfs-status.1 \
+	man/brewfs-umount.1
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = completions/brewfs
