@@ -262,11 +262,19 @@ class World:
         # The servers end with this process, however it ends.
         self._call("start", self.directory, "--run", self.run_directory, "--parent", str(os.getpid()))
         atexit.register(self.stop)
-        with open(os.path.join(self.run_directory, "env"), encoding="utf-8") as file:
+        self.environment = self.way("env")
+
+    def way(self, name):
+        """A way to the bottles: "env", "env.mirror" or "env.default". What is to be unset is empty."""
+        environment = {}
+        with open(os.path.join(self.run_directory, name), encoding="utf-8") as file:
             for line in file:
                 if line.startswith("export ") and "=" in line:
-                    name, value = line[len("export "):].rstrip("\n").split("=", 1)
-                    self.environment[name] = value.strip("'\"")
+                    key, value = line[len("export "):].rstrip("\n").split("=", 1)
+                    environment[key] = value.strip("'\"")
+                elif line.startswith("unset "):
+                    environment.update({key: "" for key in line.split()[1:]})
+        return environment
 
     def _call(self, *arguments):
         return subprocess.run([sys.executable, os.path.join(SRCDIR, "tests", "world", "world.py"), *arguments],
@@ -284,6 +292,10 @@ class World:
         """Requests so far, oldest first: dictionaries with method, path, status..."""
         return [json.loads(line) for line in self._call("log", self.run_directory, *([pattern] if pattern else []))
                 .splitlines() if line.strip()]
+
+    def peak(self, pattern):
+        """How many of these requests were under way at the same time."""
+        return int(self._call("log", self.run_directory, pattern, "--peak"))
 
     def api(self, name, change, base="api"):
         """Another signed API: `change` gets the payload of `base`, a dictionary. Returns the environment for it."""
