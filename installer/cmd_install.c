@@ -75,6 +75,18 @@ static int allocate(struct wanted *wanted, size_t count)
 	return wanted->requests && wanted->bottles && wanted->taps ? 0 : -ENOMEM;
 }
 
+/* Two bottles of one formula cannot both be what its name stands for. */
+static int check_only_bottle(const struct wanted *wanted, const struct bfs_local_bottle *bottle,
+	struct bfs_error *error)
+{
+	for (size_t i = 0; i < wanted->bottle_count; i++)
+		if (strcmp(wanted->bottles[i].formula->name, bottle->formula->name) == 0)
+			return bfs_error_set(error, -EINVAL, "reading the bottle", bottle->path,
+				"%s is a bottle of %s as well", wanted->bottles[i].path,
+				bottle->formula->name);
+	return 0;
+}
+
 static int read_operands(int count, char **operands, const char *tag, struct wanted *wanted,
 	struct bfs_error *error)
 {
@@ -88,8 +100,10 @@ static int read_operands(int count, char **operands, const char *tag, struct wan
 			continue;
 		r = bfs_local_bottle_read(operands[i], tag, &wanted->bottles[wanted->bottle_count],
 			error);
-		if (r == 0)
-			request->name = wanted->bottles[wanted->bottle_count++].formula->name;
+		if (r < 0)
+			return r;
+		r = check_only_bottle(wanted, &wanted->bottles[wanted->bottle_count], error);
+		request->name = wanted->bottles[wanted->bottle_count++].formula->name;
 	}
 	return r;
 }

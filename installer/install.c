@@ -90,6 +90,7 @@ static int resolve(struct install *install, struct bfs_tree *tree, struct bfs_er
 		.count = order->count,
 		.find = bfs_finder_find,
 		.find_context = order->finder,
+		.find_installed = bfs_finder_find_installed,
 		.tree = tree,
 		.tag = order->tag,
 		.no_upgrade = order->no_upgrade,
@@ -104,6 +105,7 @@ static int resolve(struct install *install, struct bfs_tree *tree, struct bfs_er
 	resolve_order.runtime = install->target.runtime;
 	bfs_resolution_free(install->resolution);
 	install->resolution = NULL;
+	bfs_finder_look_into(order->finder, tree);
 	return bfs_resolve(&resolve_order, &install->resolution, NULL, error);
 }
 

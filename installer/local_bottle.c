@@ -1,12 +1,13 @@
 #include "installer/local_bottle.h"
 
+#include "installer/formula_text.h"
 #include "lib/buffer.h"
 #include "lib/file.h"
+#include "lib/log.h"
 #include "lib/path.h"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <ctype.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -102,77 +103,15 @@ static int parse_name(const char *path, struct bfs_formula *formula)
 		-EINVAL;
 }
 
-/* The text between the first pair of double quotes of a line; NULL where there is none. */
-static char *quoted(const char *line, const char *end)
-{
-	const char *open = memchr(line, '"', (size_t)(end - line));
-	const char *close = open ? memchr(open + 1, '"', (size_t)(end - open - 1)) : NULL;
-
-	return close ? strndup(open + 1, (size_t)(close - open - 1)) : NULL;
-}
-
-/* homebrew-core's reasons that do not hold on Linux: keg_only_reason.rb. */
-static bool is_macos_reason(const char *line, const char *end)
-{
-	_cleanup_free_ char *text = strndup(line, (size_t)(end - line));
-
-	return text && (strstr(text, ":provided_by_macos") || strstr(text, ":shadowed_by_macos"));
-}
-
-static int read_line(const char *line, const char *end, struct bfs_formula *formula)
-{
-	size_t length = (size_t)(end - line);
-	_cleanup_free_ char *text = quoted(line, end);
-
-	if (length > 9 && strncmp(line, "keg_only ", 9) == 0 && !is_macos_reason(line, end)) {
-		_cleanup_free_ char *reason = strndup(line + 9, length - 9);
-
-		formula->keg_only = true;
-		formula->keg_only_versioned =
-			reason && strncmp(reason, ":versioned_formula", 18) == 0;
-		free(formula->keg_only_reason);
-		formula->keg_only_reason = bfs_steal(text ? &text : &reason);
-	} else if (text && strncmp(line, "desc ", 5) == 0 && !formula->desc) {
-		formula->desc = bfs_steal(&text);
-	} else if (text && strncmp(line, "link_overwrite ", 15) == 0) {
-		return bfs_strings_add(&formula->link_overwrite, text);
-	}
-	return 0;
-}
-
-static int read_ruby(const char *text, struct bfs_formula *formula)
-{
-	size_t skipped_indent = SIZE_MAX;
-
-	while (*text) {
-		const char *end = strchrnul(text, '\n');
-		size_t indent = strspn(text, " \t");
-		const char *line = text + indent;
-		int r = 0;
-
-		if (skipped_indent != SIZE_MAX) { /* an on_macos block ends at its own indentation */
-			if (indent == skipped_indent && strncmp(line, "end", 3) == 0)
-				skipped_indent = SIZE_MAX;
-		} else if (strncmp(line, "on_macos do", 11) == 0) {
-			skipped_indent = indent;
-		} else if (line < end) {
-			r = read_line(line, end, formula);
-		}
-		if (r < 0)
-			return r;
-		text = end + (*end == '\n');
-	}
-	return 0;
-}
-
-/* Direct runtime dependencies of a tab; those of homebrew/core by their short names. */
-static int read_dependencies(const json_t *tab, struct bfs_formula *formula)
+/* Direct runtime dependencies of a tab, if it has a list; those of homebrew/core by their short names. */
+static int read_dependencies(const json_t *tab, struct bfs_formula *formula, bool *ret_has_list)
 {
 	json_t *dependencies, *dependency;
 	size_t i;
 
 	if (bfs_json_get_array(tab, "runtime_dependencies", &dependencies) < 0)
 		return 0;
+	*ret_has_list = true;
 	json_array_foreach(dependencies, i, dependency)
 	{
 		const char *name = bfs_json_string_or(dependency, "full_name", "");
@@ -211,9 +150,17 @@ static int read_member(struct archive *archive, struct bfs_buffer *text)
 	}
 }
 
+/* What is read inside a bottle. */
+struct inside {
+	struct bfs_formula *formula;
+	bool has_tab;		  /* one names the dependencies already */
+	bfs_strings declared;	  /* what the formula's text depends on */
+};
+
 /* One of the first members, if it tells something about the formula. */
-static int look_at_member(struct archive *archive, const char *below, struct bfs_formula *formula)
+static int look_at_member(struct archive *archive, const char *below, struct inside *inside)
 {
+	struct bfs_formula *formula = inside->formula;
 	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
 	_cleanup_json_ json_t *receipt = NULL;
 	_cleanup_free_ char *ruby = bfs_format(".brew/%s.rb", formula->name);
@@ -228,11 +175,14 @@ static int look_at_member(struct archive *archive, const char *below, struct bfs
 	if (r < 0)
 		return r;
 	if (!is_receipt)
-		return read_ruby(text.data, formula);
-	if (bfs_strings_count(formula->dependencies) > 0)
+		return bfs_formula_read_text(text.data, formula->bottle_tag, formula,
+			&inside->declared);
+	if (inside->has_tab)
 		return 0;
 	r = bfs_json_parse(text.data, text.length, "INSTALL_RECEIPT.json", &receipt, NULL);
-	return r < 0 ? r : read_dependencies(receipt, formula);
+	if (r == 0)
+		r = read_dependencies(receipt, formula, &inside->has_tab);
+	return r;
 }
 
 static void release_archive(struct archive **archive)
@@ -241,8 +191,9 @@ static void release_archive(struct archive **archive)
 		archive_read_free(*archive);
 }
 
-static int look_inside(const char *path, struct bfs_formula *formula, struct bfs_error *error)
+static int look_inside(const char *path, struct inside *inside, struct bfs_error *error)
 {
+	const struct bfs_formula *formula = inside->formula;
 	BFS_CLEANUP(release_archive) struct archive *archive = archive_read_new();
 	_cleanup_free_ char *top = bfs_format("%s/%s", formula->name, formula->pkg_version);
 	struct archive_entry *entry;
@@ -269,7 +220,7 @@ static int look_inside(const char *path, struct bfs_formula *formula, struct bfs
 		if (!below)
 			return bfs_error_set(error, -EBADMSG, STEP, path,
 				"its member %s is not below %s/", name ? name : "?", top);
-		r = look_at_member(archive, below, formula);
+		r = look_at_member(archive, below, inside);
 	}
 	return r < 0 ? bfs_error_set(error, r, STEP, path, NULL) : 0;
 }
@@ -286,7 +237,7 @@ static json_t *only_member(json_t *object, const char **ret_key)
 }
 
 /* What `brew bottle --json` noted of this very file. */
-static int use_description(json_t *document, struct bfs_local_bottle *bottle)
+static int use_description(json_t *document, struct bfs_local_bottle *bottle, bool *ret_has_tab)
 {
 	struct bfs_formula *formula = bottle->formula;
 	const char *full_name = "", *cellar, *slash;
@@ -297,8 +248,11 @@ static int use_description(json_t *document, struct bfs_local_bottle *bottle)
 		bfs_json_get_object(bottle_node, "tags", &tags) < 0 ||
 		bfs_json_get_object(tags, formula->bottle_tag, &tag) < 0 ||
 		bfs_digest_from_hex(bfs_json_string_or(tag, "sha256", ""), &digest) < 0 ||
-		!bfs_digest_equal(&digest, &formula->bottle_digest))
+		!bfs_digest_equal(&digest, &formula->bottle_digest)) {
+		bfs_log_warning("%s: the .bottle.json beside it is not about this file, and is left out",
+			bottle->path);
 		return 0;
+	}
 	cellar = bfs_json_string_or(bottle_node, "cellar", "");
 	if (*cellar) {
 		free(formula->bottle_cellar);
@@ -315,10 +269,11 @@ static int use_description(json_t *document, struct bfs_local_bottle *bottle)
 	if (bfs_json_get_object(tag, "tab", &tab) < 0)
 		return 0;
 	bottle->tab = json_incref(tab);
-	return read_dependencies(tab, formula);
+	return read_dependencies(tab, formula, ret_has_tab);
 }
 
-static int read_description(struct bfs_local_bottle *bottle, struct bfs_error *error)
+static int read_description(struct bfs_local_bottle *bottle, bool *ret_has_tab,
+	struct bfs_error *error)
 {
 	_cleanup_free_ char *path =
 		bfs_format("%.*s.json", (int)strlen(bottle->path) - 7, bottle->path);
@@ -331,7 +286,7 @@ static int read_description(struct bfs_local_bottle *bottle, struct bfs_error *e
 	if (r < 0)
 		return bfs_error_set(error, r, STEP, path, NULL);
 	r = bfs_json_parse(text.data, text.length, path, &document, error);
-	return r < 0 ? r : use_description(document, bottle);
+	return r < 0 ? r : use_description(document, bottle, ret_has_tab);
 }
 
 static int hash_file(const char *path, struct bfs_digest *ret_digest)
@@ -359,6 +314,20 @@ static struct bfs_formula *new_formula(void)
 	return formula;
 }
 
+/* What was found is one of: a tab's list, else the formula's own. */
+static int read_file(struct bfs_local_bottle *bottle, struct bfs_error *error)
+{
+	struct inside inside = {.formula = bottle->formula};
+	int r = read_description(bottle, &inside.has_tab, error);
+
+	if (r == 0)
+		r = look_inside(bottle->path, &inside, error);
+	for (char **name = inside.declared; r == 0 && !inside.has_tab && name && *name; name++)
+		r = bfs_strings_add(&bottle->formula->dependencies, *name);
+	bfs_strings_free(inside.declared);
+	return r;
+}
+
 int bfs_local_bottle_read(const char *path, const char *tag, struct bfs_local_bottle *ret_bottle,
 	struct bfs_error *error)
 {
@@ -379,9 +348,7 @@ int bfs_local_bottle_read(const char *path, const char *tag, struct bfs_local_bo
 	r = hash_file(path, &bottle.formula->bottle_digest);
 	if (r < 0)
 		return bfs_error_set(error, r, STEP, path, NULL);
-	r = read_description(&bottle, error);
-	if (r == 0)
-		r = look_inside(path, bottle.formula, error);
+	r = read_file(&bottle, error);
 	if (r < 0)
 		return r;
 	*ret_bottle = bottle;

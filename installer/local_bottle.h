@@ -2,10 +2,8 @@
  * A bottle that lies on the local disk, as `brew bottle` wrote it: NAME--VERSION.TAG.bottle[.REBUILD].tar.gz. It
  * needs no API: what the formula is, is read from the file's name, from the .bottle.json that `brew bottle --json`
  * leaves beside it (used if its SHA-256 is the file's), from the receipt inside an older bottle, and from the
- * formula's own text, which every bottle carries as .brew/NAME.rb.
- *
- * Of that text, which is Ruby, only plain lines `keg_only ...`, `link_overwrite "..."` and `desc "..."` are
- * understood, outside on_macos blocks.
+ * formula's own text, which every bottle carries (installer/formula_text.h). Its dependencies are those of the first
+ * of these that names some. A post_install in that text is taken as one that only Ruby could run.
  */
 #ifndef BFS_INSTALLER_LOCAL_BOTTLE_H
 #define BFS_INSTALLER_LOCAL_BOTTLE_H

@@ -11,7 +11,7 @@
  * Where the target's glibc or libstdc++ is older than the bottles' (installer/target.h), every
  * formula outside glibc's own tree depends on glibc too, and every one outside gcc's on gcc
  * (Homebrew extend/os/linux/dependency_collector.rb). They come first: glibc with its dependencies,
- * gcc with its own. A catalog that has no glibc or gcc goes without, with a warning.
+ * gcc with its own. Where there is no glibc or gcc to be found it goes without, with a warning.
  *
  * Nothing is changed; the order's parts must outlive the resolution.
  */
@@ -54,6 +54,11 @@ struct bfs_resolve_order {
 	size_t count;
 	bfs_formula_finder *find; /* bfs_resolve_find_in_catalog, with the catalog as context */
 	void *find_context;
+	/*
+	 * Optional, with the same context: finds a dependency that is installed where `find` cannot
+	 * tell anything of it.
+	 */
+	bfs_formula_finder *find_installed;
 	struct bfs_tree *tree;		 /* what is installed; NULL: nothing */
 	const char *tag;		 /* of the bottles, for messages */
 	struct bfs_host_runtime runtime; /* of the target */

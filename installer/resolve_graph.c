@@ -147,12 +147,24 @@ static void note_missing(
 	}
 }
 
+/* A formula that something depends on: what is installed will do where nothing else is known. */
+static int find_needed(const struct bfs_resolve_graph *graph, const char *name,
+	const struct bfs_formula **ret_formula, struct bfs_error *error)
+{
+	const struct bfs_resolve_order *order = graph->order;
+	int r = order->find(order->find_context, name, ret_formula, error);
+
+	if (r == 0 || r == -ENOMEM || r == -EKEYREJECTED || !order->find_installed)
+		return r;
+	return order->find_installed(order->find_context, name, ret_formula, NULL) == 0 ? 0 : r;
+}
+
 static int visit_dependency(struct bfs_resolve_graph *graph, size_t from, const char *name)
 {
 	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
 	const struct bfs_formula *formula;
 	size_t to = BFS_RESOLVE_NONE;
-	int r = graph->order->find(graph->order->find_context, name, &formula, &error);
+	int r = find_needed(graph, name, &formula, &error);
 
 	if (r == -ENOENT || r == -EREMOTE) {
 		note_missing(&graph->nodes[from], name, &error, r);
@@ -200,16 +212,16 @@ static int visit(
 	return r;
 }
 
-/* glibc or gcc, if the catalog has it. */
+/* glibc or gcc, if it can be found. A bottle file can do without the API, and so goes without. */
 static int visit_runtime(struct bfs_resolve_graph *graph, const char *name, size_t *ret_node)
 {
 	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
 	const struct bfs_formula *formula;
-	int r = graph->order->find(graph->order->find_context, name, &formula, &error);
+	int r = find_needed(graph, name, &formula, &error);
 
 	if (r == 0)
 		return visit(graph, formula, ret_node);
-	if (r == -ENOENT || r == -EREMOTE)
+	if (r != -ENOMEM && r != -EKEYREJECTED && r != -EBADMSG)
 		return 0;
 	return bfs_error_set(graph->error, r, "resolving dependencies", name, "%s",
 		bfs_error_message(&error, r));
