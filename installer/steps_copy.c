@@ -86,21 +86,6 @@ static int copy_entry(struct bfs_steps_runner *runner, const struct bfs_attribut
 	return copy_file(runner, source, destination);
 }
 
-/* A directory cannot be copied into itself. */
-static int check_apart(struct bfs_steps_runner *runner, const char *source, const char *destination)
-{
-	_cleanup_free_ char *from = NULL, *to = NULL;
-	int r = bfs_tree_resolve_path(runner->order->tree, source, &from);
-
-	if (r == 0)
-		r = bfs_tree_resolve_path(runner->order->tree, destination, &to);
-	if (r < 0)
-		return bfs_steps_fail(runner, r, source, NULL);
-	if (bfs_path_below(to, from))
-		return bfs_steps_fail(runner, -EINVAL, source, "it would be copied into itself");
-	return 0;
-}
-
 static int copy(struct bfs_steps_runner *runner, const json_t *step, const char *source,
 	const char *destination)
 {
@@ -120,7 +105,7 @@ static int copy(struct bfs_steps_runner *runner, const json_t *step, const char 
 		return bfs_steps_fail(runner, -EISDIR, source, NULL);
 	if (r == 1 && there.ino == attributes.ino)
 		return bfs_steps_fail(runner, -EINVAL, source, "it would be copied onto itself");
-	r = S_ISDIR(attributes.mode) ? check_apart(runner, source, destination) : 0;
+	r = S_ISDIR(attributes.mode) ? bfs_steps_check_apart(runner, source, destination) : 0;
 	if (r == 0 && !recursive && overwrite) {
 		r = bfs_steps_find_name(runner, destination, &there);
 		if (r == 1 && S_ISLNK(there.mode))

@@ -178,6 +178,8 @@ int bfs_step_link_dir(struct bfs_steps_runner *runner, const json_t *step)
 	struct bfs_attributes attributes;
 	int r = find_directories(runner, step, &source, &attributes, &target);
 
+	if (r == 0 && S_ISDIR(attributes.mode))
+		r = bfs_steps_check_apart(runner, source, target);
 	return r != 0 ? r : link_entry(runner, source, &attributes, target);
 }
 

@@ -501,6 +501,42 @@ static int find_first_missing(struct bfs_steps_runner *runner, const char *path,
 	return *ret_path ? 0 : -ENOMEM;
 }
 
+/* Where a path leads, or would if what is missing of it were made. */
+static int resolve_future(struct bfs_steps_runner *runner, const char *path, char **ret_path)
+{
+	_cleanup_free_ char *missing = NULL, *parent = NULL, *resolved = NULL;
+	struct bfs_attributes attributes;
+	int r = bfs_steps_find(runner, path, &attributes);
+
+	if (r == 1)
+		return bfs_tree_resolve_path(runner->order->tree, path, ret_path);
+	if (r == 0)
+		r = find_first_missing(runner, path, &missing);
+	if (r < 0)
+		return r;
+	parent = bfs_path_parent(missing);
+	r = parent ? bfs_tree_resolve_path(runner->order->tree, parent, &resolved) : -ENOMEM;
+	if (r < 0)
+		return r;
+	*ret_path = bfs_path_join(resolved, path + strlen(parent) + (*parent != '\0'));
+	return *ret_path ? 0 : -ENOMEM;
+}
+
+int bfs_steps_check_apart(
+	struct bfs_steps_runner *runner, const char *source, const char *destination)
+{
+	_cleanup_free_ char *from = NULL, *to = NULL;
+	int r = bfs_tree_resolve_path(runner->order->tree, source, &from);
+
+	if (r == 0)
+		r = resolve_future(runner, destination, &to);
+	if (r < 0)
+		return bfs_steps_fail(runner, r, source, NULL);
+	if (!*from || bfs_path_below(to, from))
+		return bfs_steps_fail(runner, -EINVAL, source, "it would go into itself");
+	return 0;
+}
+
 int bfs_steps_make_path(struct bfs_steps_runner *runner, const char *path)
 {
 	_cleanup_free_ char *missing = NULL;

@@ -87,6 +87,10 @@ int bfs_steps_check_writable(struct bfs_steps_runner *runner, const char *path, 
 int bfs_steps_make_path(struct bfs_steps_runner *runner, const char *path);
 int bfs_steps_make_parent(struct bfs_steps_runner *runner, const char *path);
 
+/* -EINVAL where a directory's destination is in the directory itself, links resolved. */
+int bfs_steps_check_apart(
+	struct bfs_steps_runner *runner, const char *source, const char *destination);
+
 /*
  * The source of a copy or move: the one path that its pattern matches with source_glob. -EINVAL for
  * more or none.

@@ -118,6 +118,14 @@ static void test_copy(struct world *world)
 		"'target': {'base': 'var', 'path': 'copy/dir/x'}}]",
 		"into itself", "a directory is not copied into itself");
 	fails(world,
+		"[{'type': 'copy', 'source': '{{HOMEBREW_PREFIX}}', 'recursive': true,"
+		"'target': {'base': 'var', 'path': 'copy/all'}}]",
+		"into itself", "nor the prefix");
+	fails(world,
+		"[{'type': 'link_dir', 'source': {'base': 'var', 'path': 'copy'},"
+		"'target': {'base': 'var', 'path': 'copy/dir/new/x'}}]",
+		"into itself", "nor is one linked into itself");
+	fails(world,
 		"[{'type': 'copy', 'source': {'base': 'var', 'path': 'nothing'},"
 		"'target': {'base': 'var', 'path': 'copy/x'}}]",
 		"No such file", "what is not there is not copied");
