@@ -34,10 +34,12 @@ INSTALLER_SOURCES = \
 	installer/finish.c installer/finish.h \
 	installer/formula.c installer/formula.h \
 	installer/formula_fields.c installer/formula_private.h \
+	installer/formula_installed.c installer/formula_installed.h \
 	installer/formula_internal.c \
 	installer/formula_lifecycle.c \
 	installer/formula_public.c \
 	installer/formula_rules.c \
+	installer/formula_text.c installer/formula_text.h \
 	installer/homebrew_key.c installer/homebrew_key.h \
 	installer/install.c installer/install.h \
 	installer/installed.c installer/installed.h \
@@ -49,6 +51,7 @@ INSTALLER_SOURCES = \
 	installer/link_walk.c installer/link_walk.h \
 	installer/listing.c installer/listing.h \
 	installer/local_bottle.c installer/local_bottle.h \
+	installer/migrate.c installer/migrate.h \
 	installer/opt.c installer/opt.h \
 	installer/payload.c installer/payload.h \
 	installer/pour.c installer/pour.h \
@@ -74,6 +77,7 @@ INSTALLER_SOURCES = \
 	installer/steps_text.c \
 	installer/tab.c installer/tab.h \
 	installer/tab_check.c \
+	installer/tab_source.c installer/tab_source.h \
 	installer/target.c installer/target.h \
 	installer/transport.c installer/transport.h \
 	installer/tree_glob.c installer/tree_glob.h \

@@ -58,8 +58,14 @@ SCRIPT_TESTS = \
 	tests/system/test-fresh.py \
 	tests/system/test-hostile.py \
 	tests/system/test-kill.py \
+	tests/system/test-links.py \
+	tests/system/test-local.py \
 	tests/system/test-main.py \
+	tests/system/test-metadata.py \
 	tests/system/test-oracle.py \
+	tests/system/test-registry.py \
+	tests/system/test-steps.py \
+	tests/system/test-upgrade.py \
 	tests/world/test-world.py
 
 tests_fs_mktree_SOURCES = tests/fs/mktree.c
