@@ -248,15 +248,58 @@ static int read_caveats(const struct bfs_formula_reader *reader)
 
 /* ---- fields of both forms ---- */
 
+static int unescape_values(const struct bfs_formula_reader *reader, json_t *value);
+
+/* Replaces one string by its text; values of other types are gone through. `ret_text` is NULL for those. */
+static int unescape_value(
+	const struct bfs_formula_reader *reader, json_t *value, json_t **ret_text)
+{
+	*ret_text = NULL;
+	if (!json_is_string(value))
+		return unescape_values(reader, value);
+	*ret_text = json_string(bfs_formula_text(reader, json_string_value(value)));
+	return *ret_text ? 0 : -ENOMEM;
+}
+
+/* The nesting is bounded by the parser's own limit (jansson: 2,048). */
+static int unescape_values(const struct bfs_formula_reader *reader, json_t *value)
+{
+	const char *key;
+	json_t *member, *text;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(value, i, member)
+	{
+		r = unescape_value(reader, member, &text);
+		if (r == 0 && text && json_array_set_new(value, i, text) < 0)
+			r = -ENOMEM;
+		if (r < 0)
+			return r;
+	}
+	json_object_foreach(value, key, member)
+	{
+		r = unescape_value(reader, member, &text);
+		if (r == 0 && text && json_object_set_new(value, key, text) < 0)
+			r = -ENOMEM;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int read_steps(const struct bfs_formula_reader *reader)
 {
 	json_t *steps;
 	int r = bfs_formula_read_array(reader, "post_install_steps", &steps);
 
 	/* The public form of a formula without steps has an empty array. */
-	if (r == 0 && json_array_size(steps) > 0)
-		reader->formula->post_install_steps = json_incref(steps);
-	return r;
+	if (r < 0 || json_array_size(steps) == 0)
+		return r;
+	reader->formula->post_install_steps = json_deep_copy(steps);
+	if (!reader->formula->post_install_steps)
+		return -ENOMEM;
+	return reader->escaped ? unescape_values(reader, reader->formula->post_install_steps) : 0;
 }
 
 int bfs_formula_read_common(const struct bfs_formula_reader *reader)

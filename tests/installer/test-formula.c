@@ -264,7 +264,8 @@ static void test_internal_texts(void)
 		"\"conflicts\":[[\"p\"],[\"q\",{\":because\":\"both install `x`\"}]],"
 		"\"aliases\":[\"x1\"],\"oldnames\":[\"xx\"],\"link_overwrite_paths\":[\"bin/x\"],"
 		"\"keg_only_args\":[\"\\\\:odd\"],\"compatibility_version\":2,"
-		"\"post_install_steps\":[{\"type\":\"touch\"}],\"unknown\":[1,{}]}",
+		"\"post_install_steps\":[{\"type\":\"inreplace\",\"before\":\"\\\\\\\\A\","
+		"\"paths\":[\"\\\\:x\"]}],\"unknown\":[1,{}]}",
 		NULL);
 
 	if (!ok(f, "texts are read"))
@@ -288,6 +289,11 @@ static void test_internal_texts(void)
 	is_str(f->keg_only_reason, ":odd", "an escaped reason is text");
 	is_int(f->compatibility_version, 2, "compatibility version");
 	is_int(json_array_size(f->post_install_steps), 1, "steps");
+	is_str(json_string_value(json_object_get(json_array_get(f->post_install_steps, 0), "before")),
+		"\\A", "a step's strings are unescaped");
+	is_str(json_string_value(json_array_get(
+		       json_object_get(json_array_get(f->post_install_steps, 0), "paths"), 0)),
+		":x", "at every depth");
 }
 
 static void test_keg_only(void)
