@@ -461,7 +461,7 @@ int bfs_check_store(struct bfs_check_store *store_check, struct bfs_error *error
 		return r;
 	/* Named like a working copy (index/publish.c), so that it is removed if this process is
 	 * killed. */
-	walk.copy = bfs_format("%s/work.%d.sqlite.fsck", cache, (int)getpid());
+	walk.copy = bfs_cache_work_path(cache, ".fsck");
 	r = walk.copy ? bfs_references_new(&walk.references) : -ENOMEM;
 	if (r == 0)
 		r = run(&walk, error);

@@ -63,17 +63,26 @@ static int take_lock(struct bfs_publication *publication)
 	return bfs_pwrite_all(fd, holder, (size_t)length, 0);
 }
 
-/* Working copies are named work.PID.sqlite; those of dead processes are garbage. */
+/*
+ * Working copies are named work.HOST.PID.sqlite; those of this host's dead processes are garbage. Other hosts may share
+ * the cache directory: a home on a network filesystem, containers.
+ */
 static void remove_dead_work(const char *cache)
 {
 	_cleanup_closedir_ DIR *dir = opendir(cache);
+	char host[HOST_NAME_MAX + 1] = "";
 	struct dirent *entry;
+	size_t length;
 
+	gethostname(host, sizeof(host) - 1);
+	length = strlen(host);
 	while (dir && (entry = readdir(dir))) {
 		int pid, end = 0;
 
-		if (sscanf(entry->d_name, "work.%d.sqlite%n", &pid, &end) != 1 || end == 0 ||
-			pid <= 0)
+		if (strncmp(entry->d_name, "work.", 5) != 0 ||
+			strncmp(entry->d_name + 5, host, length) != 0 ||
+			sscanf(entry->d_name + 5 + length, ".%d.sqlite%n", &pid, &end) != 1 ||
+			end == 0 || pid <= 0)
 			continue;
 		if (kill(pid, 0) < 0 && errno == ESRCH)
 			unlinkat(dirfd(dir), entry->d_name, 0);
@@ -151,8 +160,7 @@ int bfs_publication_begin(struct bfs_store *store, const char *ref,
 	r = bfs_cache_directory(&publication->cache, error);
 	if (r < 0)
 		return r;
-	publication->work_path =
-		bfs_format("%s/work.%d.sqlite", publication->cache, (int)getpid());
+	publication->work_path = bfs_cache_work_path(publication->cache, "");
 	if (!publication->ref || !publication->work_path)
 		return -ENOMEM;
 	r = take_lock(publication);

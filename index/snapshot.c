@@ -5,7 +5,9 @@
 #include "lib/log.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/random.h>
 
 int bfs_cache_directory(char **ret_path, struct bfs_error *error)
 {
@@ -29,6 +31,14 @@ int bfs_cache_directory(char **ret_path, struct bfs_error *error)
 		return bfs_error_set(error, r, "making the cache directory", path, NULL);
 	*ret_path = bfs_steal(&path);
 	return 0;
+}
+
+char *bfs_cache_work_path(const char *cache, const char *suffix)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	return bfs_format("%s/work.%s.%d.sqlite%s", cache, host, (int)getpid(), suffix);
 }
 
 /* The cached file as it is, if it has the size: it was checked when it got its name. */
@@ -69,6 +79,16 @@ static int copy_checked(struct bfs_store *store, const struct bfs_generation *ge
 	return 0;
 }
 
+/* Beside the file that it becomes; other processes, threads and hosts may fetch the same one. */
+static char *staged_path(const char *path)
+{
+	uint64_t random = 0;
+
+	if (!path || getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return NULL;
+	return bfs_format("%s.%016llx.new", path, (unsigned long long)random);
+}
+
 int bfs_snapshot_fetch(struct bfs_store *store, const struct bfs_generation *generation,
 	char **ret_path, struct bfs_error *error)
 {
@@ -81,7 +101,7 @@ int bfs_snapshot_fetch(struct bfs_store *store, const struct bfs_generation *gen
 	bfs_store_index_name(&generation->index, name);
 	directory = bfs_format("%s/indexes", cache);
 	path = bfs_format("%s/%s", cache, name);
-	staged = bfs_format("%s/%s.%d.new", cache, name, (int)getpid());
+	staged = staged_path(path);
 	if (!directory || !path || !staged)
 		return -ENOMEM;
 	if (!is_cached(path, generation->size)) {

@@ -12,6 +12,12 @@
 int bfs_cache_directory(char **ret_path, struct bfs_error *error);
 
 /*
+ * work.HOST.PID.sqlite in the cache directory, with `suffix` after it: for what this process alone writes. What a
+ * process that died left there the next publication on this host removes. Allocated; NULL when out of memory.
+ */
+char *bfs_cache_work_path(const char *cache, const char *suffix);
+
+/*
  * Path of a local copy of the generation's index, ready for bfs_tree_open(BFS_TREE_READ) by any number
  * of threads. Allocated. -EBADMSG where the store's file does not have the digest.
  */
