@@ -57,13 +57,14 @@ install_packages() {
 			fuse3-devel libcurl-devel sqlite-devel openssl-devel libarchive-devel zlib-devel \
 			jansson-devel ca-certificates
 	else
-		fail 'neither apt-get nor dnf is here: install the packages that README.md lists, then ./autogen.sh'
+		fail 'neither apt-get nor dnf is here: install the packages that README.md lists and build by hand'
 	fi
 }
 
 build() {
-	[ -x configure ] || { say 'Making configure'; ./autogen.sh >build-autogen.log 2>&1 ||
-		{ cat build-autogen.log >&2; fail 'autogen.sh failed'; }; rm -f build-autogen.log; }
+	if [ ! -x configure ]; then
+		output=$(mkdir -p build-aux && autoreconf --install 2>&1) || fail "autoreconf: $output"
+	fi
 	mkdir -p "$1"
 	cd "$1"
 	shift
