@@ -2,6 +2,7 @@
 
 #include "index/rack.h"
 #include "index/snapshot.h"
+#include "installer/dependents.h"
 #include "installer/finish.h"
 #include "installer/prefix.h"
 #include "installer/tab_source.h"
@@ -22,6 +23,8 @@ struct install {
 	struct bfs_tree *tree;			/* of the plan: a snapshot; owned */
 	struct bfs_generation generation;	/* the plan was made for */
 	struct bfs_target target;
+	struct bfs_resolve_request *requests;	/* the order's, then the dependents */
+	bfs_strings dependents;			/* names of these */
 	struct bfs_resolution *resolution;
 	struct bfs_publication *publication;
 	struct bfs_registry *registry;
@@ -47,6 +50,8 @@ static void install_release(struct install *install)
 	bfs_registry_free(install->registry);
 	bfs_publication_end(install->publication);
 	bfs_resolution_free(install->resolution);
+	free(install->requests);
+	bfs_strings_free(install->dependents);
 	bfs_tree_close(install->tree);
 	bfs_store_close(install->store);
 }
@@ -80,33 +85,81 @@ static int open_current(struct install *install, struct bfs_error *error)
 	return r;
 }
 
-static int resolve(struct install *install, struct bfs_tree *tree, struct bfs_error *error)
+/* What is asked for, and then the dependents that are known by now. */
+static int list_requests(struct install *install, size_t *ret_count)
+{
+	const struct bfs_install_order *order = install->order;
+	size_t count = order->count + bfs_strings_count(install->dependents);
+	struct bfs_resolve_request *requests = calloc(count + 1, sizeof(*requests));
+
+	if (!requests)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		if (i < order->count)
+			requests[i] = order->requests[i];
+		else
+			requests[i] = (struct bfs_resolve_request){
+				.name = install->dependents[i - order->count],
+				.is_dependent = true,
+			};
+	free(install->requests);
+	install->requests = requests;
+	*ret_count = count;
+	return 0;
+}
+
+static int resolve_once(struct install *install, struct bfs_tree *tree, struct bfs_error *error)
 {
 	const struct bfs_install_order *order = install->order;
 	BFS_CLEANUP(bfs_tab_source_release)
 	struct bfs_tab_source tabs = {.finder = order->finder, .tree = tree};
 	struct bfs_resolve_order resolve_order = {
-		.requests = order->requests,
-		.count = order->count,
 		.find = bfs_finder_find,
 		.find_context = order->finder,
 		.find_installed = bfs_finder_find_installed,
 		.tree = tree,
 		.tag = order->tag,
+		.runtime = install->target.runtime,
 		.no_upgrade = order->no_upgrade,
 		.force = order->force,
 		.tab = bfs_tab_source_get,
 		.context = &tabs,
 	};
-	int r = bfs_target_find(order->target_glibc, tree, &install->target, error);
+	int r;
 
-	if (r < 0)
-		return r;
-	resolve_order.runtime = install->target.runtime;
 	bfs_resolution_free(install->resolution);
 	install->resolution = NULL;
-	bfs_finder_look_into(order->finder, tree);
+	r = list_requests(install, &resolve_order.count);
+	if (r < 0)
+		return r;
+	resolve_order.requests = install->requests;
 	return bfs_resolve(&resolve_order, &install->resolution, NULL, error);
+}
+
+static bool checks_dependents(const struct bfs_install_order *order)
+{
+	const char *no_check = getenv("HOMEBREW_NO_INSTALLED_DEPENDENTS_CHECK");
+
+	return !order->no_upgrade && !(no_check && *no_check);
+}
+
+/* Once more for each set of dependents that the last resolution brings along. */
+static int resolve(struct install *install, struct bfs_tree *tree, struct bfs_error *error)
+{
+	size_t known;
+	int r = bfs_target_find(install->order->target_glibc, tree, &install->target, error);
+
+	bfs_strings_free(bfs_steal(&install->dependents));
+	do {
+		known = bfs_strings_count(install->dependents);
+		bfs_finder_look_into(install->order->finder, tree);
+		if (r == 0)
+			r = resolve_once(install, tree, error);
+		if (r == 0 && checks_dependents(install->order))
+			r = bfs_dependents_list(tree, install->order->finder, install->resolution,
+				&install->dependents, error);
+	} while (r == 0 && bfs_strings_count(install->dependents) > known);
+	return r;
 }
 
 static const char *action_name(const struct bfs_resolved *item)
@@ -153,6 +206,13 @@ static void say_already(const struct bfs_resolution *resolution)
 	}
 }
 
+static const char *why_upgraded(const struct bfs_resolved *item)
+{
+	if (item->requested)
+		return "";
+	return item->request ? " (it depends on what is upgraded)" : " (a dependency)";
+}
+
 static void say_plan(const struct bfs_resolution *resolution)
 {
 	for (size_t i = 0; i < resolution->count; i++) {
@@ -165,9 +225,9 @@ static void say_plan(const struct bfs_resolution *resolution)
 				item->formula->pkg_version,
 				item->requested ? "" : " (a dependency)");
 		else if (item->action == BFS_RESOLVE_UPGRADE)
-			bfs_log_info("Would upgrade %s %s -> %s", item->formula->name,
+			bfs_log_info("Would upgrade %s %s -> %s%s", item->formula->name,
 				item->installed ? item->installed : "?",
-				item->formula->pkg_version);
+				item->formula->pkg_version, why_upgraded(item));
 		else if (item->action == BFS_RESOLVE_RELINK && !item->old_name)
 			bfs_log_info("Would change the links of %s %s", item->formula->name,
 				item->installed);

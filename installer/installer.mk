@@ -16,6 +16,7 @@ INSTALLER_SOURCES = \
 	installer/checkpoint.c installer/checkpoint.h \
 	installer/cmd_install.c \
 	installer/commands.h \
+	installer/dependents.c installer/dependents.h \
 	installer/download.c installer/transport_private.h \
 	installer/download_verdict.c \
 	installer/elf.c installer/elf.h \

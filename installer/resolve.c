@@ -85,7 +85,7 @@ static int make_item(struct bfs_resolve_graph *graph, size_t index, struct bfs_r
 	item->formula = node->formula;
 	item->action = node->action;
 	item->request = node->request;
-	item->requested = node->request != NULL;
+	item->requested = node->request && !node->request->is_dependent;
 	item->installed = bfs_steal(&node->installed.version);
 	if (node->action != BFS_RESOLVE_ALREADY && bfs_installed_has_old_name(&node->installed,
 						    node->formula))

@@ -40,6 +40,11 @@ struct bfs_resolve_request {
 	 */
 	bool unlinks_conflicts;
 	char *const *conflicts_with; /* or NULL */
+	/*
+	 * Nobody asked for it: it is to be upgraded since something that it depends on is
+	 * (installer/dependents.h). It stays on request, or not, as it is.
+	 */
+	bool is_dependent;
 };
 
 /*

@@ -46,7 +46,8 @@ equal(sorted(lines), sorted([
     "a dry run tells versions, revisions and schemes that are newer; a rebuild is not")
 document = json.loads(box.run("install", "-n", "--json", "up-library", "up-rebuilt", environment=API2).stdout)
 equal([(item["name"], item["action"], item["version"], item.get("installed")) for item in document["formulae"]],
-      [("up-library", "upgrade", "1.1", "1.0"), ("up-rebuilt", "already", "1.0", "1.0")], "and --json the same")
+      [("up-library", "upgrade", "1.1", "1.0"), ("up-rebuilt", "already", "1.0", "1.0"),
+       ("up-tool", "upgrade", "1.1", "1.0")], "and --json the same, with what depends on it")
 equal(box.generation(), 1, "nothing was done")
 
 # --- no upgrade ---
@@ -180,6 +181,38 @@ for version, expected in (("1.0", ["1.0"]), ("1.1", ["1.0", "1.1"])):
         "runtime_dependencies": [dict(RECORD, version=version, pkg_version=version)]})
     box.installs(path, environment=API2, name=f"a bottle that was built with up-library {version}")
     equal(versions(box)["up-library"], expected, "upgrades it only if it needs to")
+
+# --- dependents ---
+
+box = fresh()
+box.installs("up-tool", "up-revised")
+result = box.run("install", "-n", "up-library", environment=API2)
+ok("Would upgrade up-tool 1.0 -> 1.1 (it depends on" in result.stdout, "what depends on a library would be upgraded with it", says(result))
+result = box.run("install", "up-library", environment={**API2, "HOMEBREW_NO_INSTALLED_DEPENDENTS_CHECK": "1"})
+equal((result.returncode, versions(box)["up-tool"]), (0, ["1.0"]), "HOMEBREW_NO_INSTALLED_DEPENDENTS_CHECK: it is not")
+box = fresh()
+box.installs("up-revised", "up-library")
+box.installs("up-tool")
+box.installs("up-library", environment=API2, name="without that")
+equal(versions(box), {"up-library": ["1.0", "1.1"], "up-tool": ["1.0", "1.1"], "up-revised": ["1.0"]},
+      "it is, and nothing else")
+with box.look() as view:
+    equal((view.leads("bin/up-tool"), view.receipt("up-tool", "1.1")["installed_on_request"]),
+          ("Cellar/up-tool/1.1/bin/up-tool", True), "it is linked, and on request as it was")
+equal([entry["message"] for entry in box.json("log") if entry["current"]], ["install up-library"],
+      "the log has what was asked for")
+
+
+
+def without_a_bottle(payload):
+    del payload["formulae"]["up-tool"]["bottle_checksum"]
+
+
+box = fresh()
+box.installs("up-tool")
+result = box.run("install", "up-library", environment=world.api("api2-no-bottle", without_a_bottle, "api2"))
+ok(result.returncode == 0 and result.stderr.count("up-tool, which depends on up-library, is not upgraded") == 1,
+   "a dependent without a bottle is a warning", says(result))
 
 # --- a keg-only formula that was linked ---
 
