@@ -292,6 +292,32 @@ result = box.brewfile(f'tap "example/tools", "{URL}/tap/example/tools"\nbrew "md
 ok(result.returncode == 0 or "example/tools" in result.stderr, "a formula that moved to a tap that is there, or its name",
    says(result))
 
+# --- the target's glibc ---
+
+
+def target(sandbox):
+    return sandbox.json("status")["store"]["refs"][0].get("target_glibc")
+
+
+box = fresh()
+box.must("install", "libexif")
+equal(target(box), None, "the glibc of this machine is not recorded: others may share the store")
+box.must("install", "md-leaf-a", environment={"BREWFS_TARGET_GLIBC": "2.40"})
+equal(target(box), "2.40", "one that is chosen is")
+box.must("install", "md-leaf-b")
+equal(target(box), "2.40", "and it stays")
+old = fresh()
+old.must("install", "--target-glibc", "2.34", "libexif")
+names = old.run("list").stdout.split()
+ok({"glibc", "gcc", "linux-headers@6.8"} <= set(names), "an old one brings Homebrew's glibc and gcc", str(names))
+before = len(names)
+old.must("install", "md-leaf-a")
+equal(len(old.run("list").stdout.split()), before + 1, "once")
+for version in ("2", "3.1", "2.x", "2.34.1", "-1"):
+    result = box.run("install", f"--target-glibc={version}", "md-leaf-c")
+    ok(result.returncode == 1 and version in result.stderr and "--target-glibc" in result.stderr,
+       f"{version} is no glibc", says(result))
+
 # --- dry runs ---
 
 box = fresh()
