@@ -14,7 +14,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define KEG_LIMIT 65536 /* bytes of kegs/KEY.json; they have 200 */
 
 /* An index to be looked at. */
 struct source {
@@ -101,32 +100,11 @@ static int add_refs(struct walk *walk, struct bfs_error *error)
 	return r;
 }
 
-static int read_keg(struct walk *walk, const char *file, struct bfs_generation *ret_generation)
-{
-	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
-	_cleanup_json_ json_t *document = NULL;
-	const char *index;
-	int64_t size;
-	int r = bfs_read_file(bfs_store_fd(walk->store), file, KEG_LIMIT, &text);
-
-	if (r == 0)
-		r = bfs_json_parse(text.data, text.length, file, &document, NULL);
-	if (r < 0)
-		return r;
-	if (bfs_json_get_string(document, "index", &index) < 0 ||
-		bfs_json_get_int(document, "size", 1, INT64_MAX, &size) < 0 ||
-		bfs_digest_from_hex(index, &ret_generation->index) < 0)
-		return -EBADMSG;
-	ret_generation->number = 0;
-	ret_generation->size = (uint64_t)size;
-	return 0;
-}
-
 static int add_keg(struct walk *walk, const char *name)
 {
 	_cleanup_free_ char *file = bfs_path_join("kegs", name);
 	struct bfs_generation generation;
-	int r = file ? read_keg(walk, file, &generation) : -ENOMEM;
+	int r = file ? bfs_ref_read_keg(walk->store, file, &generation) : -ENOMEM;
 
 	if (r == -ENOMEM)
 		return r;

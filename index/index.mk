@@ -34,5 +34,6 @@ INDEX_SOURCES = \
 	index/tree_change.c \
 	index/tree_graft.c \
 	index/tree_path.c index/tree_path.h \
+	index/tree_transaction.c \
 	index/usage.c index/usage.h \
 	index/writer.c index/writer.h

@@ -76,6 +76,29 @@ int bfs_ref_read(struct bfs_store *store, const char *name, struct bfs_generatio
 	return 0;
 }
 
+int bfs_ref_read_keg(
+	struct bfs_store *store, const char *file, struct bfs_generation *ret_generation)
+{
+	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
+	_cleanup_json_ json_t *document = NULL;
+	struct bfs_generation generation = {0};
+	const char *index;
+	int64_t size;
+	int r = bfs_read_file(bfs_store_fd(store), file, REF_LIMIT, &text);
+
+	if (r == 0)
+		r = bfs_json_parse(text.data, text.length, file, &document, NULL);
+	if (r < 0)
+		return r;
+	if (bfs_json_get_string(document, "index", &index) < 0 ||
+		bfs_json_get_int(document, "size", 1, (int64_t)INDEX_LIMIT, &size) < 0 ||
+		bfs_digest_from_hex(index, &generation.index) < 0)
+		return -EBADMSG;
+	generation.size = (uint64_t)size;
+	*ret_generation = generation;
+	return 0;
+}
+
 int bfs_ref_write(struct bfs_store *store, const char *name,
 	const struct bfs_generation *generation, struct bfs_error *error)
 {

@@ -23,6 +23,13 @@ const char *bfs_ref_default(void);
 int bfs_ref_read(struct bfs_store *store, const char *name, struct bfs_generation *ret_generation,
 	struct bfs_error *error);
 
+/*
+ * The index that kegs/KEY.json names: a poured keg that the store remembers. `file` is relative to the store; the number is
+ * 0. -EBADMSG for a file that is none.
+ */
+int bfs_ref_read_keg(
+	struct bfs_store *store, const char *file, struct bfs_generation *ret_generation);
+
 /* Sorted names of all refs, in one allocation freed by free(), NULL-terminated. */
 int bfs_ref_list(struct bfs_store *store, char ***ret_names, struct bfs_error *error);
 

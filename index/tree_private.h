@@ -50,6 +50,12 @@ struct bfs_tree {
 int bfs_tree_statement(struct bfs_tree *tree, enum bfs_tree_statement which,
 	sqlite3_stmt **ret_stmt);
 
+/* Writes the counter back into the file; in a transaction the outermost commit does. */
+int bfs_tree_save_next_ino(struct bfs_tree *tree);
+
+/* The next inode number; -ENOSPC where they are used up. */
+int bfs_tree_allocate_ino(struct bfs_tree *tree, uint64_t *ret_ino);
+
 /* Cookie of a name, before collisions are resolved: see brewfs-format(5). */
 uint64_t bfs_tree_cookie(const char *name, size_t length);
 

@@ -14,7 +14,6 @@
  */
 #define POUR_RULES 1
 
-#define FILE_LIMIT 65536 /* bytes; a checkpoint has 200 */
 #define TAB_LIMIT  (64 * 1024 * 1024)
 
 int bfs_checkpoint_key(const struct bfs_bottle_order *order, struct bfs_digest *ret_key)
@@ -39,29 +38,6 @@ static char *checkpoint_name(const struct bfs_digest *key)
 	char hex[BFS_DIGEST_HEX_SIZE];
 
 	return bfs_format("kegs/%s.json", bfs_digest_to_hex(key, hex));
-}
-
-static int read_generation(struct bfs_store *store, const struct bfs_digest *key,
-	struct bfs_generation *ret_generation)
-{
-	_cleanup_free_ char *name = checkpoint_name(key);
-	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
-	_cleanup_json_ json_t *document = NULL;
-	const char *index;
-	int64_t size;
-	int r = name ? bfs_read_file(bfs_store_fd(store), name, FILE_LIMIT, &text) : -ENOMEM;
-
-	if (r == 0)
-		r = bfs_json_parse(text.data, text.length, name, &document, NULL);
-	if (r < 0)
-		return r;
-	if (bfs_json_get_string(document, "index", &index) < 0 ||
-		bfs_json_get_int(document, "size", 1, INT64_MAX, &size) < 0 ||
-		bfs_digest_from_hex(index, &ret_generation->index) < 0)
-		return -EBADMSG;
-	ret_generation->number = 0;
-	ret_generation->size = (uint64_t)size;
-	return 0;
 }
 
 static int get_count(struct bfs_tree *tree, const char *key, uint64_t *ret_count)
@@ -99,8 +75,9 @@ int bfs_checkpoint_load(struct bfs_store *store, const struct bfs_digest *key,
 	_cleanup_free_ char *path = NULL;
 	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
 	struct bfs_keg_tree keg = {0};
+	_cleanup_free_ char *name = checkpoint_name(key);
 	struct bfs_generation generation;
-	int r = read_generation(store, key, &generation);
+	int r = name ? bfs_ref_read_keg(store, name, &generation) : -ENOMEM;
 
 	if (r == 0)
 		r = bfs_snapshot_fetch(store, &generation, &path, &error);
