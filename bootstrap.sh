@@ -87,12 +87,22 @@ run() {
 	"$brewfs" list --versions
 }
 
+# Everything twice: as it is shipped, and with sanitizers, where the fresh machine need not be made again. clang
+# has to find nothing either.
 test_everything() {
 	install_packages clang clang-format docker-registry nginx-light openssl python3 elfutils rsync git strace \
-		mandoc procps e2fsprogs util-linux file debootstrap curl
+		mandoc man-db procps e2fsprogs util-linux file debootstrap curl patchelf attr libelf-dev
+	status=0
 	say 'Building brewfs'
-	build build-test --enable-werror --enable-silent-rules
-	make -C build-test check
+	build build-test --enable-werror
+	make -C build-test -j "$(nproc)" check || status=1
+	say 'Building brewfs with clang'
+	build build-clang --enable-werror CC=clang
+	make --quiet -C build-clang -j "$(nproc)" check TESTS= || status=1
+	say 'Building brewfs with sanitizers'
+	build build-sanitizers --enable-werror --enable-sanitizers
+	BREWFS_TEST_FRESH=inside make -C build-sanitizers -j "$(nproc)" check || status=1
+	return $status
 }
 
 case ${1:-} in
