@@ -87,7 +87,10 @@ static int unmount_and_wait(const char *mountpoint, bool lazy, struct bfs_error 
 	r = unmount(mount, lazy, error);
 	if (r == 0 && daemon_fd >= 0 &&
 		!wait_for_daemon(daemon_fd, lazy ? LAZY_END_TIME : END_TIME) && !lazy)
-		bfs_log_warning("%s is unmounted, but its daemon still runs", mountpoint);
+		bfs_log_warning(
+			"%s is unmounted, but its daemon still runs: the store does not "
+			"answer, or another mount namespace (a container) has the mount too",
+			mountpoint);
 	return r;
 }
 

@@ -72,9 +72,7 @@ static int load_first(
 	}
 	if (r < 0)
 		return r;
-	/* One connection more than there are threads: that of the thread that follows the ref. */
-	return bfs_loaded_open(&generation, path, bfs_store_prefix(store), thread_count(daemon) + 1,
-		ret_loaded, error);
+	return bfs_loaded_open(&generation, path, bfs_store_prefix(store), ret_loaded, error);
 }
 
 static int make_lineage(struct bfs_daemon *daemon, struct bfs_error *error)
@@ -169,10 +167,10 @@ static int make_options(const struct bfs_daemon *daemon, char **ret_options)
 {
 	const struct bfs_mount_options *given = daemon->config.options;
 	_cleanup_free_ char *source = bfs_format("fsname=%s", daemon->config.source);
-	_cleanup_free_ char *options =
-		bfs_format("ro,nosuid,nodev,noatime,default_permissions,subtype=brewfs%s%s%s",
-			given->allow_other ? ",allow_other" : "", given->debug ? ",debug" : "",
-			given->kernel.data ? given->kernel.data : "");
+	_cleanup_free_ char *options = bfs_format(
+		"ro,nosuid,nodev,noatime,default_permissions,subtype=brewfs,max_read=%d%s%s%s",
+		BFS_READ_MAX, given->allow_other ? ",allow_other" : "",
+		given->debug ? ",debug" : "", given->kernel.data ? given->kernel.data : "");
 
 	if (!source || !options || fuse_opt_add_opt_escaped(&options, source) < 0)
 		return -ENOMEM;
@@ -310,7 +308,6 @@ static int start_follow(struct bfs_daemon *daemon)
 		.lineage = daemon->lineage,
 		.stats = &daemon->stats,
 		.session = daemon->session,
-		.connections = thread_count(daemon) + 1,
 		.interval = daemon->config.options->interval,
 	};
 

@@ -53,7 +53,7 @@ static bool is_in_force(fuse_req_t request, enum bfs_feature feature)
 
 static int find(struct call *call, uint64_t ino, struct bfs_node *ret_node)
 {
-	return bfs_lineage_find(call->driver->lineage, call->responder->index, ino, ret_node);
+	return bfs_lineage_find(call->driver->lineage, ino, ret_node);
 }
 
 static void on_init(void *context, struct fuse_conn_info *connection)
@@ -65,7 +65,9 @@ static void on_init(void *context, struct fuse_conn_info *connection)
 	connection->max_background = driver->background;
 	if (!(in_force & BFS_FEATURE_BIT(BFS_FEATURE_CACHE_NAMES)))
 		driver->look.timeout = 0;
-	bfs_reads_set_splice(driver->reads, in_force & BFS_FEATURE_BIT(BFS_FEATURE_SPLICE));
+	connection->max_read = BFS_READ_MAX;
+	bfs_reads_configure(driver->reads, in_force & BFS_FEATURE_BIT(BFS_FEATURE_SPLICE),
+		in_force & BFS_FEATURE_BIT(BFS_FEATURE_SINGLE_CACHE));
 	atomic_store(&driver->in_force, in_force);
 	bfs_log_debug("kernel protocol %u.%u", connection->proto_major, connection->proto_minor);
 	for (int i = 0; i < BFS_FEATURE_COUNT; i++)
@@ -101,8 +103,7 @@ static void on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		r = lookup_dot(&call, parent, name[1] == '.', &attributes);
 	else
-		r = bfs_lineage_lookup(call.driver->lineage, call.responder->index, parent, name,
-			&attributes, &current);
+		r = bfs_lineage_lookup(call.driver->lineage, parent, name, &attributes, &current);
 	if (r == 0)
 		bfs_reply_fill_entry(&call.driver->look, &attributes, &entry);
 	if (r == -ENOENT) /* inode 0: absent, and the kernel may remember that */
@@ -157,11 +158,11 @@ static int read_link(struct call *call, const struct bfs_node *node)
 		fuse_reply_readlink(call->request, node->computed->content);
 		return 0;
 	}
-	r = bfs_loaded_acquire(node->loaded, call->responder->index, &tree);
+	r = bfs_loaded_acquire(node->loaded, &tree);
 	if (r < 0)
 		return r;
 	r = bfs_tree_read_link(tree, node->attributes.ino, &target);
-	bfs_loaded_release(node->loaded);
+	bfs_loaded_release(node->loaded, tree);
 	if (r == 0)
 		fuse_reply_readlink(call->request, target);
 	return r;
@@ -209,16 +210,23 @@ static size_t clamp(uint64_t length, off_t offset, size_t size)
 	return size < length - (uint64_t)offset ? size : (size_t)(length - (uint64_t)offset);
 }
 
-static int find_content(
-	struct call *call, const struct bfs_node *node, struct bfs_content *ret_content)
+/* What a READ is to have: `computed`, if that is set, or bytes of the content. */
+static int find_bytes(struct call *call, uint64_t ino, const struct bfs_host_name **ret_computed,
+	struct bfs_content *ret_content)
 {
-	struct bfs_tree *tree;
-	int r = bfs_loaded_acquire(node->loaded, call->responder->index, &tree);
+	struct bfs_node node;
+	int r;
 
-	if (r < 0)
-		return r;
-	r = bfs_tree_content(tree, node->attributes.ino, ret_content);
-	bfs_loaded_release(node->loaded);
+	*ret_computed = NULL;
+	if (ino < BFS_TREE_INO_LIMIT)
+		return bfs_lineage_content(call->driver->lineage, ino, ret_content);
+	r = find(call, ino, &node);
+	if (r == 0 && !S_ISREG(node.attributes.mode))
+		r = -EINVAL;
+	if (r == 0) {
+		*ret_computed = node.computed;
+		ret_content->size = node.attributes.size;
+	}
 	return r;
 }
 
@@ -226,22 +234,15 @@ static void on_read(
 	fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file)
 {
 	struct call call = begin(request, BFS_OP_READ);
+	const struct bfs_host_name *computed;
 	struct bfs_content content;
-	struct bfs_node node;
-	int r = find(&call, ino, &node);
+	int r = find_bytes(&call, ino, &computed, &content);
 
 	(void)file;
-	if (r == 0 && !S_ISREG(node.attributes.mode))
-		r = S_ISDIR(node.attributes.mode) ? -EISDIR : -EINVAL;
-	size = r == 0 ? clamp(node.attributes.size, offset, size) : 0;
-	if (r == 0 && (size == 0 || node.computed)) {
-		fuse_reply_buf(request, size ? node.computed->content + offset : NULL, size);
-		end(&call, 0);
-		return;
-	}
-	if (r == 0)
-		r = find_content(&call, &node, &content);
-	if (r < 0) {
+	size = r == 0 ? clamp(content.size, offset, size) : 0;
+	if (r == 0 && (size == 0 || computed))
+		fuse_reply_buf(request, size ? computed->content + offset : NULL, size);
+	if (r < 0 || size == 0 || computed) {
 		end(&call, r);
 		return;
 	}
@@ -303,17 +304,11 @@ static void on_releasedir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_i
 static void on_statfs(fuse_req_t request, fuse_ino_t ino)
 {
 	struct call call = begin(request, BFS_OP_STATFS);
-	struct bfs_loaded *loaded = bfs_lineage_at(call.driver->lineage, 0);
 	struct bfs_tree_counts counts;
 	struct statvfs statvfs;
-	struct bfs_tree *tree;
-	int r = bfs_loaded_acquire(loaded, call.responder->index, &tree);
+	int r = bfs_loaded_count(bfs_lineage_at(call.driver->lineage, 0), &counts);
 
 	(void)ino;
-	if (r == 0) {
-		r = bfs_loaded_count(loaded, tree, &counts);
-		bfs_loaded_release(loaded);
-	}
 	if (r == 0) {
 		statvfs = (struct statvfs){
 			.f_bsize = STATFS_BLOCK,

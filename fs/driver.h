@@ -15,6 +15,14 @@
 
 #include <stdatomic.h>
 
+/*
+ * Bytes of a READ at most: with its header it has to fit into a pipe of 1 MiB, the most that an
+ * ordinary user may have
+ * (/proc/sys/fs/pipe-max-size), or it cannot be spliced. Also the mount option max_read, which must
+ * be equal.
+ */
+#define BFS_READ_MAX (512 * 1024)
+
 /* The user data of the session. Everything is borrowed and must outlive it. */
 struct bfs_driver {
 	struct bfs_lineage *lineage;

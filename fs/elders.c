@@ -15,13 +15,12 @@ struct bfs_elders {
 	struct bfs_lineage *lineage;
 	struct fuse_session *session;
 	struct bfs_stats *stats;
-	unsigned responder;
 	struct elder *elders; /* the oldest first */
 	size_t count;
 };
 
 int bfs_elders_new(struct bfs_lineage *lineage, struct fuse_session *session,
-	struct bfs_stats *stats, unsigned responder, struct bfs_elders **ret_elders)
+	struct bfs_stats *stats, struct bfs_elders **ret_elders)
 {
 	struct bfs_elders *elders = calloc(1, sizeof(*elders));
 
@@ -30,7 +29,6 @@ int bfs_elders_new(struct bfs_lineage *lineage, struct fuse_session *session,
 	elders->lineage = lineage;
 	elders->session = session;
 	elders->stats = stats;
-	elders->responder = responder;
 	*ret_elders = elders;
 	return 0;
 }
@@ -76,10 +74,10 @@ static bool is_current(struct bfs_elders *elders, uint64_t ino)
 
 	if (ino >= BFS_TREE_INO_LIMIT)
 		return bfs_host_find(bfs_loaded_host(current), ino) != NULL;
-	if (bfs_loaded_acquire(current, elders->responder, &tree) < 0)
+	if (bfs_loaded_acquire(current, &tree) < 0)
 		return false;
 	r = bfs_tree_stat(tree, ino, &attributes);
-	bfs_loaded_release(current);
+	bfs_loaded_release(current, tree);
 	return r == 0;
 }
 
@@ -94,13 +92,13 @@ static void welcome(struct bfs_elders *elders, struct bfs_loaded *loaded, uint64
 	struct bfs_tree *tree;
 
 	bfs_invalidation_probe(elders->session, ino);
-	if (ino >= BFS_TREE_INO_LIMIT || bfs_loaded_acquire(loaded, elders->responder, &tree) < 0)
+	if (ino >= BFS_TREE_INO_LIMIT || bfs_loaded_acquire(loaded, &tree) < 0)
 		return;
 	/* The connection is given back before the kernel is told, which may wait for someone who
 	 * needs it. */
 	if (bfs_tree_list(tree, ino, &names) < 0)
 		names = NULL;
-	bfs_loaded_release(loaded);
+	bfs_loaded_release(loaded, tree);
 	if (names)
 		bfs_invalidation_send_directory(elders->session, elders->stats, ino, names);
 }

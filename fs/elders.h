@@ -12,9 +12,9 @@
 
 struct bfs_elders;
 
-/* `responder`: the connection that this thread may use. All borrowed. */
+/* All borrowed. */
 int bfs_elders_new(struct bfs_lineage *lineage, struct fuse_session *session,
-	struct bfs_stats *stats, unsigned responder, struct bfs_elders **ret_elders);
+	struct bfs_stats *stats, struct bfs_elders **ret_elders);
 void bfs_elders_free(struct bfs_elders *elders);
 
 /* Makes room, so that the next bfs_elders_add() cannot fail. */

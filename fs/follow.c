@@ -71,30 +71,28 @@ static int load(struct bfs_follow *follow, const struct bfs_generation *generati
 	struct bfs_loaded **ret_loaded, struct bfs_error *error)
 {
 	const struct bfs_follow_config *config = &follow->config;
+	const struct bfs_generation *current = current_generation(follow);
 	_cleanup_loaded_ struct bfs_loaded *loaded = NULL;
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = NULL, *current_path = NULL;
 	int r = bfs_snapshot_fetch(config->store, generation, &path, error);
 
+	/* It is opened once more, to be compared, and may have gone from the cache. */
+	if (r == 0 && current->number)
+		r = bfs_snapshot_fetch(config->store, current, &current_path, error);
 	if (r == 0)
-		r = bfs_loaded_open(generation, path, bfs_store_prefix(config->store),
-			config->connections, &loaded, error);
-	if (r == 0)
-		r = bfs_loaded_prepare(loaded);
+		r = bfs_loaded_open(
+			generation, path, bfs_store_prefix(config->store), &loaded, error);
 	if (r == 0)
 		*ret_loaded = bfs_steal(&loaded);
 	return r;
 }
 
 /* So that the first statfs need not; if it fails, that one will say so. */
-static void count(struct bfs_follow *follow, struct bfs_loaded *loaded)
+static void count(struct bfs_loaded *loaded)
 {
 	struct bfs_tree_counts counts;
-	struct bfs_tree *tree;
 
-	if (bfs_loaded_acquire(loaded, follow->config.connections - 1, &tree) < 0)
-		return;
-	bfs_loaded_count(loaded, tree, &counts);
-	bfs_loaded_release(loaded);
+	bfs_loaded_count(loaded, &counts);
 }
 
 static void note_switch(struct bfs_follow *follow, const struct bfs_generation *generation)
@@ -125,7 +123,7 @@ static int switch_to(
 		r = bfs_elders_reserve(follow->elders);
 	if (r < 0)
 		return r;
-	count(follow, loaded);
+	count(loaded);
 	r = bfs_lineage_switch(config->lineage, loaded);
 	if (r < 0)
 		return r;
@@ -227,7 +225,7 @@ static void *run_thread(void *context)
 	struct bfs_follow *follow = context;
 
 	renew_lease_when_due(follow);
-	count(follow, bfs_lineage_at(follow->config.lineage, 0));
+	count(bfs_lineage_at(follow->config.lineage, 0));
 	do {
 		set_busy(follow, true);
 		look_and_note(follow);
@@ -271,8 +269,8 @@ int bfs_follow_start(const struct bfs_follow_config *config, struct bfs_follow *
 	pthread_mutex_init(&follow->lock, NULL);
 	r = make_wake(&follow->wake);
 	if (r == 0)
-		r = bfs_elders_new(config->lineage, config->session, config->stats,
-			config->connections - 1, &follow->elders);
+		r = bfs_elders_new(
+			config->lineage, config->session, config->stats, &follow->elders);
 	if (r == 0)
 		r = bfs_lease_new(config->store, config->ref, config->mountpoint, &follow->lease);
 	if (r == 0) {

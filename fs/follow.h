@@ -22,8 +22,7 @@ struct bfs_follow_config {
 	struct bfs_lineage *lineage;
 	struct bfs_stats *stats;
 	struct fuse_session *session;
-	unsigned connections; /* that a generation is to have; the last is for this thread */
-	unsigned interval;    /* ms between looks */
+	unsigned interval; /* ms between looks */
 };
 
 struct bfs_follow;

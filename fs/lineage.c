@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct bfs_lineage {
-	pthread_rwlock_t gate; /* read by responders, written by a switch; protects the two below */
+	pthread_rwlock_t gate; /* read by requests, written by a switch; protects the two below */
 	struct bfs_loaded **loaded; /* the current one first */
 	size_t count;
 };
@@ -85,27 +85,25 @@ static int find_computed(struct bfs_lineage *lineage, uint64_t ino, struct bfs_n
 	return -ESTALE;
 }
 
-static int stat_in(struct bfs_loaded *loaded, unsigned responder, uint64_t ino,
-	struct bfs_attributes *ret_attributes)
+static int stat_in(struct bfs_loaded *loaded, uint64_t ino, struct bfs_attributes *ret_attributes)
 {
 	struct bfs_tree *tree;
-	int r = bfs_loaded_acquire(loaded, responder, &tree);
+	int r = bfs_loaded_acquire(loaded, &tree);
 
 	if (r < 0)
 		return r;
 	r = bfs_tree_stat(tree, ino, ret_attributes);
-	bfs_loaded_release(loaded);
+	bfs_loaded_release(loaded, tree);
 	return r;
 }
 
-int bfs_lineage_find(
-	struct bfs_lineage *lineage, unsigned responder, uint64_t ino, struct bfs_node *ret_node)
+int bfs_lineage_find(struct bfs_lineage *lineage, uint64_t ino, struct bfs_node *ret_node)
 {
 	if (ino >= BFS_TREE_INO_LIMIT)
 		return find_computed(lineage, ino, ret_node);
 	for (size_t i = 0; i < lineage->count; i++) {
 		struct bfs_node node = {.loaded = lineage->loaded[i]};
-		int r = stat_in(node.loaded, responder, ino, &node.attributes);
+		int r = stat_in(node.loaded, ino, &node.attributes);
 
 		if (r == 0)
 			*ret_node = node;
@@ -115,8 +113,31 @@ int bfs_lineage_find(
 	return -ESTALE;
 }
 
-static int lookup_in(struct bfs_loaded *loaded, unsigned responder, uint64_t parent,
-	const char *name, struct bfs_attributes *ret_attributes)
+static int content_in(struct bfs_loaded *loaded, uint64_t ino, struct bfs_content *ret_content)
+{
+	struct bfs_tree *tree;
+	int r = bfs_loaded_acquire(loaded, &tree);
+
+	if (r < 0)
+		return r;
+	r = bfs_tree_content(tree, ino, ret_content);
+	bfs_loaded_release(loaded, tree);
+	return r;
+}
+
+int bfs_lineage_content(struct bfs_lineage *lineage, uint64_t ino, struct bfs_content *ret_content)
+{
+	for (size_t i = 0; i < lineage->count; i++) {
+		int r = content_in(lineage->loaded[i], ino, ret_content);
+
+		if (r != -ENOENT)
+			return r;
+	}
+	return -ESTALE;
+}
+
+static int lookup_in(struct bfs_loaded *loaded, uint64_t parent, const char *name,
+	struct bfs_attributes *ret_attributes)
 {
 	size_t length = strlen(name);
 	const struct bfs_host_name *computed =
@@ -128,48 +149,47 @@ static int lookup_in(struct bfs_loaded *loaded, unsigned responder, uint64_t par
 		*ret_attributes = computed->attributes;
 		return computed->hidden ? -ENOENT : 0;
 	}
-	r = bfs_loaded_acquire(loaded, responder, &tree);
+	r = bfs_loaded_acquire(loaded, &tree);
 	if (r < 0)
 		return r;
 	r = bfs_tree_lookup(tree, parent, name, length, ret_attributes);
-	bfs_loaded_release(loaded);
+	bfs_loaded_release(loaded, tree);
 	return r;
 }
 
 /* In a directory that only an earlier generation has. What else is known of the inode, the newest
  * that has it says. */
-static int lookup_earlier(struct bfs_lineage *lineage, unsigned responder,
-	struct bfs_loaded *loaded, uint64_t parent, const char *name,
-	struct bfs_attributes *ret_attributes)
+static int lookup_earlier(struct bfs_lineage *lineage, struct bfs_loaded *loaded, uint64_t parent,
+	const char *name, struct bfs_attributes *ret_attributes)
 {
 	struct bfs_node node;
 	int r;
 
 	bfs_loaded_note_answer(loaded, parent, name);
-	r = lookup_in(loaded, responder, parent, name, &node.attributes);
+	r = lookup_in(loaded, parent, name, &node.attributes);
 	if (r == 0)
-		r = bfs_lineage_find(lineage, responder, node.attributes.ino, &node);
+		r = bfs_lineage_find(lineage, node.attributes.ino, &node);
 	if (r == 0)
 		*ret_attributes = node.attributes;
 	return r;
 }
 
-int bfs_lineage_lookup(struct bfs_lineage *lineage, unsigned responder, uint64_t parent,
-	const char *name, struct bfs_attributes *ret_attributes, bool *ret_current)
+int bfs_lineage_lookup(struct bfs_lineage *lineage, uint64_t parent, const char *name,
+	struct bfs_attributes *ret_attributes, bool *ret_current)
 {
 	struct bfs_node directory;
-	int r = lookup_in(lineage->loaded[0], responder, parent, name, ret_attributes);
+	int r = lookup_in(lineage->loaded[0], parent, name, ret_attributes);
 
 	*ret_current = true;
 	if (r != -ENOENT)
 		return r;
-	r = bfs_lineage_find(lineage, responder, parent, &directory);
+	r = bfs_lineage_find(lineage, parent, &directory);
 	if (r < 0)
 		return r;
 	*ret_current = directory.loaded == lineage->loaded[0];
 	if (*ret_current)
 		return -ENOENT;
-	return lookup_earlier(lineage, responder, directory.loaded, parent, name, ret_attributes);
+	return lookup_earlier(lineage, directory.loaded, parent, name, ret_attributes);
 }
 
 int bfs_lineage_switch(struct bfs_lineage *lineage, struct bfs_loaded *next)
@@ -184,8 +204,8 @@ int bfs_lineage_switch(struct bfs_lineage *lineage, struct bfs_loaded *next)
 	old = lineage->loaded;
 	lineage->loaded = loaded;
 	lineage->count++;
-	bfs_loaded_retire(loaded[1]);
 	pthread_rwlock_unlock(&lineage->gate);
+	bfs_loaded_shrink(loaded[1]);
 	free(old);
 	return 0;
 }

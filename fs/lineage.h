@@ -44,8 +44,13 @@ struct bfs_node {
 };
 
 /* -ESTALE for a number that no generation has. */
-int bfs_lineage_find(
-	struct bfs_lineage *lineage, unsigned responder, uint64_t ino, struct bfs_node *ret_node);
+int bfs_lineage_find(struct bfs_lineage *lineage, uint64_t ino, struct bfs_node *ret_node);
+
+/*
+ * Where the bytes of a regular file lie: bfs_lineage_find() and bfs_tree_content() at once, for
+ * inodes of trees. -EISDIR or -EINVAL for other types.
+ */
+int bfs_lineage_content(struct bfs_lineage *lineage, uint64_t ino, struct bfs_content *ret_content);
 
 /*
  * The attributes of a name in a directory. -ENOENT where it is absent, -ESTALE where the directory
@@ -53,16 +58,16 @@ int bfs_lineage_find(
  * current generation. If not, the kernel must not remember the answer: nobody would tell it to
  * forget, and it would hold on to the directory for it.
  */
-int bfs_lineage_lookup(struct bfs_lineage *lineage, unsigned responder, uint64_t parent,
-	const char *name, struct bfs_attributes *ret_attributes, bool *ret_current);
+int bfs_lineage_lookup(struct bfs_lineage *lineage, uint64_t parent, const char *name,
+	struct bfs_attributes *ret_attributes, bool *ret_current);
 
 /* --- for the one thread that switches --- */
 
-/* Makes `next` the current generation and takes it over; the one before is retired. Waits for the
- * responders. -ENOMEM. */
+/* Makes `next` the current generation and takes it over; the one before gives up most of its
+ * connections. Waits for the requests. -ENOMEM. */
 int bfs_lineage_switch(struct bfs_lineage *lineage, struct bfs_loaded *next);
 
-/* Closes an earlier generation. Waits for the responders. */
+/* Closes an earlier generation. Waits for the requests. */
 void bfs_lineage_drop(struct bfs_lineage *lineage, struct bfs_loaded *loaded);
 
 #endif

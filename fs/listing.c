@@ -90,18 +90,18 @@ static int visit(void *context, const char *name, size_t length, uint64_t cookie
 	return add_entry(listing, text, cookie, attributes, listing->current);
 }
 
-static int add_tree(struct listing *listing, unsigned responder)
+static int add_tree(struct listing *listing)
 {
 	struct bfs_loaded *loaded = listing->directory->loaded;
 	uint64_t after = listing->after;
 	struct bfs_tree *tree;
-	int r = bfs_loaded_acquire(loaded, responder, &tree);
+	int r = bfs_loaded_acquire(loaded, &tree);
 
 	if (r < 0)
 		return r;
 	r = bfs_tree_read_directory(
 		tree, listing->directory->attributes.ino, after, visit, listing);
-	bfs_loaded_release(loaded);
+	bfs_loaded_release(loaded, tree);
 	return r;
 }
 
@@ -112,7 +112,7 @@ int bfs_listing_fill(struct bfs_lineage *lineage, struct bfs_responder *responde
 	struct bfs_node directory;
 	struct listing listing = {
 		request, look, plus, &responder->scratch, size, cookie, &directory, true};
-	int r = bfs_lineage_find(lineage, responder->index, ino, &directory);
+	int r = bfs_lineage_find(lineage, ino, &directory);
 
 	if (r == 0 && !S_ISDIR(directory.attributes.mode))
 		r = -ENOTDIR;
@@ -125,6 +125,6 @@ int bfs_listing_fill(struct bfs_lineage *lineage, struct bfs_responder *responde
 	if (r == 0)
 		r = add_computed(&listing);
 	if (r == 0)
-		r = add_tree(&listing, responder->index);
+		r = add_tree(&listing);
 	return r < 0 ? r : 0;
 }

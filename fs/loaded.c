@@ -6,28 +6,28 @@
 #include <pthread.h>
 #include <string.h>
 
+/*
+ * Free connections that are kept: requests spend some microseconds in the index, so more are rarely
+ * used at once. Each has a cache of at most 2 MB, SQLite's default.
+ */
+#define FREE_MAX 8
+
 #define ANSWERS_MAX (64 * 1024) /* bytes of noted names */
 
 struct bfs_loaded {
 	struct bfs_generation generation;
 	char *path; /* NULL: an empty prefix */
 	struct bfs_host *host;
-	unsigned responders;
-	/* One for each responder, which alone touches it until retirement. */
-	struct bfs_tree **trees;
-	bool retired;		   /* changes only while no responder has a tree */
-	pthread_mutex_t turn;	   /* once retired: held by the responder that has the tree */
-	pthread_mutex_t lock;	   /* protects what follows */
-	struct bfs_buffer answers; /* directory, name and its NUL, directory... */
+	pthread_mutex_t lock;	 /* protects what follows; never held during a query */
+	pthread_cond_t released; /* a connection came back */
+	struct bfs_tree *free[FREE_MAX];
+	unsigned free_count;
+	unsigned used_count;
+	struct bfs_buffer answers;  /* directory, name and its NUL, directory... */
+	pthread_mutex_t count_lock; /* protects the two below, and is held while they are made */
 	bool counted;
 	struct bfs_tree_counts counts;
 };
-
-/*
- * A page cache of half a megabyte a connection: a few dozen connections stay small, and what it
- * does not hold the kernel's page cache does.
- */
-#define CONNECTION_CACHE "PRAGMA cache_size=-512"
 
 int bfs_loaded_open_tree(
 	const struct bfs_loaded *loaded, struct bfs_tree **ret_tree, struct bfs_error *error)
@@ -36,27 +36,26 @@ int bfs_loaded_open_tree(
 	int r = bfs_tree_open(
 		loaded->path, loaded->path ? BFS_TREE_READ : BFS_TREE_NEW, &tree, error);
 
+	/* One transaction for good spares each query the beginning and the end of its own. */
 	if (r == 0)
-		r = bfs_db_exec(bfs_tree_db(tree), CONNECTION_CACHE);
+		r = bfs_db_exec(bfs_tree_db(tree), "BEGIN");
 	if (r == 0)
 		*ret_tree = bfs_steal(&tree);
 	return r;
 }
 
-static struct bfs_loaded *allocate(
-	const struct bfs_generation *generation, const char *path, unsigned responders)
+static struct bfs_loaded *allocate(const struct bfs_generation *generation, const char *path)
 {
 	struct bfs_loaded *loaded = calloc(1, sizeof(*loaded));
 
 	if (!loaded)
 		return NULL;
-	pthread_mutex_init(&loaded->turn, NULL);
 	pthread_mutex_init(&loaded->lock, NULL);
+	pthread_mutex_init(&loaded->count_lock, NULL);
+	pthread_cond_init(&loaded->released, NULL);
 	loaded->generation = *generation;
-	loaded->responders = responders;
-	loaded->trees = calloc(responders, sizeof(*loaded->trees));
 	loaded->path = path ? strdup(path) : NULL;
-	if (!loaded->trees || (path && !loaded->path)) {
+	if (path && !loaded->path) {
 		bfs_loaded_close(loaded);
 		return NULL;
 	}
@@ -64,17 +63,18 @@ static struct bfs_loaded *allocate(
 }
 
 int bfs_loaded_open(const struct bfs_generation *generation, const char *path, const char *prefix,
-	unsigned responders, struct bfs_loaded **ret_loaded, struct bfs_error *error)
+	struct bfs_loaded **ret_loaded, struct bfs_error *error)
 {
-	_cleanup_loaded_ struct bfs_loaded *loaded = allocate(generation, path, responders);
+	_cleanup_loaded_ struct bfs_loaded *loaded = allocate(generation, path);
 	int r;
 
 	if (!loaded)
 		return -ENOMEM;
-	r = bfs_loaded_open_tree(loaded, &loaded->trees[responders - 1], error);
+	r = bfs_loaded_open_tree(loaded, &loaded->free[0], error);
 	if (r < 0)
 		return r;
-	r = bfs_host_new(loaded->trees[responders - 1], prefix, &loaded->host);
+	loaded->free_count = 1;
+	r = bfs_host_new(loaded->free[0], prefix, &loaded->host);
 	if (r < 0)
 		return bfs_error_set(error, r, "computing the host's names", path, NULL);
 	*ret_loaded = bfs_steal(&loaded);
@@ -85,47 +85,88 @@ void bfs_loaded_close(struct bfs_loaded *loaded)
 {
 	if (!loaded)
 		return;
-	for (unsigned i = 0; loaded->trees && i < loaded->responders; i++)
-		bfs_tree_close(loaded->trees[i]);
-	free(loaded->trees);
+	for (unsigned i = 0; i < loaded->free_count; i++)
+		bfs_tree_close(loaded->free[i]);
 	bfs_host_free(loaded->host);
 	bfs_buffer_release(&loaded->answers);
 	free(loaded->path);
-	pthread_mutex_destroy(&loaded->turn);
 	pthread_mutex_destroy(&loaded->lock);
+	pthread_mutex_destroy(&loaded->count_lock);
+	pthread_cond_destroy(&loaded->released);
 	free(loaded);
 }
 
-int bfs_loaded_acquire(struct bfs_loaded *loaded, unsigned responder, struct bfs_tree **ret_tree)
+/* Takes a free connection, or counts one that is to be opened. */
+static struct bfs_tree *take_free(struct bfs_loaded *loaded)
 {
-	int r = 0;
+	struct bfs_tree *tree = NULL;
 
-	if (loaded->retired) {
-		pthread_mutex_lock(&loaded->turn);
-		*ret_tree = loaded->trees[loaded->responders - 1];
-		return 0;
+	pthread_mutex_lock(&loaded->lock);
+	loaded->used_count++;
+	if (loaded->free_count > 0)
+		tree = loaded->free[--loaded->free_count];
+	pthread_mutex_unlock(&loaded->lock);
+	return tree;
+}
+
+/* When none could be opened. Returns NULL where nobody has one to give back. */
+static struct bfs_tree *wait_for_free(struct bfs_loaded *loaded)
+{
+	struct bfs_tree *tree = NULL;
+
+	pthread_mutex_lock(&loaded->lock);
+	loaded->used_count--;
+	while (loaded->free_count == 0 && loaded->used_count > 0)
+		pthread_cond_wait(&loaded->released, &loaded->lock);
+	if (loaded->free_count > 0) {
+		tree = loaded->free[--loaded->free_count];
+		loaded->used_count++;
+	} else {
+		pthread_cond_broadcast(&loaded->released);
 	}
-	if (!loaded->trees[responder])
-		r = bfs_loaded_open_tree(loaded, &loaded->trees[responder], NULL);
-	if (r == 0)
-		*ret_tree = loaded->trees[responder];
-	return r;
+	pthread_mutex_unlock(&loaded->lock);
+	return tree;
 }
 
-void bfs_loaded_release(struct bfs_loaded *loaded)
+int bfs_loaded_acquire(struct bfs_loaded *loaded, struct bfs_tree **ret_tree)
 {
-	if (loaded->retired)
-		pthread_mutex_unlock(&loaded->turn);
-}
-
-int bfs_loaded_prepare(struct bfs_loaded *loaded)
-{
+	struct bfs_tree *tree = take_free(loaded);
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < loaded->responders; i++)
-		if (!loaded->trees[i])
-			r = bfs_loaded_open_tree(loaded, &loaded->trees[i], NULL);
-	return r;
+	if (!tree)
+		r = bfs_loaded_open_tree(loaded, &tree, NULL);
+	if (r < 0)
+		tree = wait_for_free(loaded);
+	if (!tree)
+		return r;
+	*ret_tree = tree;
+	return 0;
+}
+
+void bfs_loaded_release(struct bfs_loaded *loaded, struct bfs_tree *tree)
+{
+	pthread_mutex_lock(&loaded->lock);
+	loaded->used_count--;
+	if (loaded->free_count < FREE_MAX) {
+		loaded->free[loaded->free_count++] = tree;
+		tree = NULL;
+	}
+	pthread_cond_signal(&loaded->released);
+	pthread_mutex_unlock(&loaded->lock);
+	bfs_tree_close(tree);
+}
+
+void bfs_loaded_shrink(struct bfs_loaded *loaded)
+{
+	struct bfs_tree *trees[FREE_MAX];
+	unsigned count = 0;
+
+	pthread_mutex_lock(&loaded->lock);
+	while (loaded->free_count > 1)
+		trees[count++] = loaded->free[--loaded->free_count];
+	pthread_mutex_unlock(&loaded->lock);
+	while (count > 0)
+		bfs_tree_close(trees[--count]);
 }
 
 void bfs_loaded_note_answer(struct bfs_loaded *loaded, uint64_t directory, const char *name)
@@ -163,15 +204,6 @@ bool bfs_loaded_take_answers(struct bfs_loaded *loaded, bfs_answer_visitor *visi
 	return at > 0;
 }
 
-void bfs_loaded_retire(struct bfs_loaded *loaded)
-{
-	loaded->retired = true;
-	for (unsigned i = 0; i + 1 < loaded->responders; i++) {
-		bfs_tree_close(loaded->trees[i]);
-		loaded->trees[i] = NULL;
-	}
-}
-
 const struct bfs_generation *bfs_loaded_generation(const struct bfs_loaded *loaded)
 {
 	return &loaded->generation;
@@ -182,18 +214,29 @@ const struct bfs_host *bfs_loaded_host(const struct bfs_loaded *loaded)
 	return loaded->host;
 }
 
-int bfs_loaded_count(
-	struct bfs_loaded *loaded, struct bfs_tree *tree, struct bfs_tree_counts *ret_counts)
+static int count(struct bfs_loaded *loaded)
+{
+	struct bfs_tree *tree;
+	int r = bfs_loaded_acquire(loaded, &tree);
+
+	if (r < 0)
+		return r;
+	r = bfs_tree_count(tree, &loaded->counts);
+	bfs_loaded_release(loaded, tree);
+	return r;
+}
+
+int bfs_loaded_count(struct bfs_loaded *loaded, struct bfs_tree_counts *ret_counts)
 {
 	int r = 0;
 
-	pthread_mutex_lock(&loaded->lock);
+	pthread_mutex_lock(&loaded->count_lock);
 	if (!loaded->counted)
-		r = bfs_tree_count(tree, &loaded->counts);
+		r = count(loaded);
 	if (r == 0) {
 		loaded->counted = true;
 		*ret_counts = loaded->counts;
 	}
-	pthread_mutex_unlock(&loaded->lock);
+	pthread_mutex_unlock(&loaded->count_lock);
 	return r;
 }

@@ -1,12 +1,21 @@
 #include "fs/reads.h"
 
 #include "fs/reply.h"
+#include "lib/file.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
-/* From this size, in bytes, two system calls for a splice cost less than copying once more. */
-#define SPLICE_MINIMUM (64 * 1024)
+/*
+ * From this size, in bytes, two system calls for a splice cost less than copying once more, and a
+ * read is one in order, whose pages will not be asked for again.
+ */
+#define BIG_READ (64 * 1024)
+
+/* Bytes behind a big read between which pages are dropped. */
+#define DROP_FROM (8 * 1024 * 1024)
+#define DROP_TO	  (2 * 1024 * 1024)
 
 struct job {
 	struct job *next;
@@ -20,7 +29,7 @@ struct job {
 struct bfs_reads {
 	struct bfs_content_reader *reader;
 	struct bfs_stats *stats;
-	bool splice;
+	bool splice, single_cache;
 	pthread_mutex_t lock; /* protects everything below */
 	unsigned places;      /* free */
 	struct job *first;    /* waiting; any only while places is 0 */
@@ -58,9 +67,10 @@ void bfs_reads_free(struct bfs_reads *reads)
 	free(reads);
 }
 
-void bfs_reads_set_splice(struct bfs_reads *reads, bool splice)
+void bfs_reads_configure(struct bfs_reads *reads, bool splice, bool single_cache)
 {
 	reads->splice = splice;
+	reads->single_cache = single_cache;
 }
 
 /* A file that is too short would leave zeros behind in the kernel's page, without an error. */
@@ -73,49 +83,77 @@ static int check_size(int fd, uint64_t end)
 	return (uint64_t)st.st_size < end ? -EIO : 0;
 }
 
-static int reply_spliced(struct bfs_reads *reads, const struct job *job)
+static int reply_spliced(const struct job *job, int fd, uint64_t position)
 {
 	struct fuse_bufvec vector = FUSE_BUFVEC_INIT(job->size);
-	uint64_t start;
-	void *handle;
-	int fd, r;
+	int r = check_size(fd, position + job->size);
 
-	r = bfs_content_open(reads->reader, &job->content, &fd, &start, &handle);
 	if (r < 0)
 		return r;
-	r = check_size(fd, start + job->offset + job->size);
 	vector.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 	vector.buf[0].fd = fd;
-	vector.buf[0].pos = (off_t)(start + job->offset);
-	if (r == 0)
-		fuse_reply_data(job->request, &vector, FUSE_BUF_SPLICE_MOVE);
-	bfs_content_close(reads->reader, handle);
-	return r;
+	vector.buf[0].pos = (off_t)position;
+	fuse_reply_data(job->request, &vector, FUSE_BUF_SPLICE_MOVE);
+	return 0;
 }
 
 static int reply_copied(
-	struct bfs_reads *reads, struct bfs_responder *responder, const struct job *job)
+	struct bfs_responder *responder, const struct job *job, int fd, uint64_t position)
 {
 	struct bfs_buffer *scratch = &responder->scratch;
-	ssize_t n;
 	int r;
 
 	bfs_buffer_clear(scratch);
 	r = bfs_buffer_reserve(scratch, job->size);
+	if (r == 0)
+		r = bfs_pread_all(fd, scratch->data, job->size, position);
+	if (r < 0)
+		return r == -ENODATA ? -EIO : r;
+	fuse_reply_buf(job->request, scratch->data, job->size);
+	return 0;
+}
+
+/*
+ * What lies a little behind a read in order has been handed over and will not be asked for again:
+ * the kernel holds it as the mount's. Behind, since reads of one file overtake each other; and some
+ * way back, since the kernel gives up only whole folios, of at most 2 MiB.
+ */
+static void drop_behind(const struct job *job, int fd, uint64_t position)
+{
+	uint64_t from = position > DROP_FROM ? position - DROP_FROM : 0;
+	uint64_t to = position > DROP_TO ? position - DROP_TO : 0;
+	bool last = job->offset + job->size == job->content.size;
+
+	if (last || to > from) /* a length of 0 is all that is left */
+		posix_fadvise(fd, (off_t)from, last ? 0 : (off_t)(to - from), POSIX_FADV_DONTNEED);
+}
+
+static int reply(struct bfs_reads *reads, struct bfs_responder *responder, const struct job *job)
+{
+	bool big = job->size >= BIG_READ;
+	uint64_t position;
+	void *handle;
+	int fd, r;
+
+	r = bfs_content_open(reads->reader, &job->content, &fd, &position, &handle);
 	if (r < 0)
 		return r;
-	n = bfs_content_read(reads->reader, &job->content, scratch->data, job->size, job->offset);
-	if (n < 0)
-		return (int)n;
-	fuse_reply_buf(job->request, scratch->data, (size_t)n);
-	return 0;
+	position += job->offset;
+	if (reads->splice && big)
+		r = reply_spliced(job, fd, position);
+	else
+		r = reply_copied(responder, job, fd, position);
+	/* A pack holds neighbours that will be asked for next; an object is read once. */
+	if (reads->single_cache && big && !job->content.packed)
+		drop_behind(job, fd, position);
+	bfs_content_close(reads->reader, handle);
+	return r;
 }
 
 static void perform(struct bfs_reads *reads, struct bfs_responder *responder, const struct job *job)
 {
 	uint64_t started = bfs_stats_now();
-	int r = reads->splice && job->size >= SPLICE_MINIMUM ? reply_spliced(reads, job)
-							     : reply_copied(reads, responder, job);
+	int r = reply(reads, responder, job);
 
 	if (r < 0)
 		bfs_reply_error(job->request, r);

@@ -20,8 +20,12 @@ int bfs_reads_new(struct bfs_content_reader *reader, struct bfs_stats *stats, un
 	struct bfs_reads **ret_reads);
 void bfs_reads_free(struct bfs_reads *reads);
 
-/* Whether big reads are to be spliced; off at first. To be set before the first request. */
-void bfs_reads_set_splice(struct bfs_reads *reads, bool splice);
+/*
+ * `splice`: big reads go from file to kernel without a copy of ours. `single_cache`: what was
+ * handed over of an object goes from the page cache of the store, as the mount's has it now. Both
+ * are off at first, and to be set before the first request.
+ */
+void bfs_reads_configure(struct bfs_reads *reads, bool splice, bool single_cache);
 
 /*
  * Answers the request, now or later, by this responder or another, and counts it as begun at

@@ -121,6 +121,21 @@ says "a short object is an input/output error" "Input/output error" sh -c "cat '
 python3 "$srcdir/tests/fs/fill.py" 3000000 9 > "$object"
 "$BREWFS" umount "$MNT"
 
+# --- the page cache ---
+if command -v fincore > /dev/null; then
+	publish <<< 'fill share/huge 644 30000000 5' > /dev/null
+	"$BREWFS" mount "$STORE" "$MNT"
+	object=$(find "$STORE/objects" -type f -size +20M)
+	sync "$object"
+	cat "$object" "$MNT/share/huge" > /dev/null
+	is "a big file is held once: the mount has it, the store's pages have gone" \
+		"$(fincore -bno PAGES "$object" "$MNT/share/huge" | xargs)" "0 7325"
+	"$BREWFS" umount "$MNT"
+	publish <<< 'rm share/huge' > /dev/null
+else
+	skip "fincore (util-linux) is missing"
+fi
+
 # --- umount ---
 says "nothing mounted: umount says so" "nothing is mounted there" "$BREWFS" umount "$MNT"
 "$BREWFS" mount "$STORE" "$MNT"
@@ -155,10 +170,10 @@ is "mounted once" "$(grep -c " $MNT " /proc/self/mountinfo)" 1
 
 # --- status ---
 is "status names mount, store, ref and generation" \
-	"$("$BREWFS" status "$MNT" | grep -Ec "^==> $MNT|store  *$STORE\$|ref  *$REF\$|generation  *1, mounted for")" 4
+	"$("$BREWFS" status "$MNT" | grep -Ec "^==> $MNT|store  *$STORE\$|ref  *$REF\$|generation  *3, mounted for")" 4
 is "it shows the features in force" "$("$BREWFS" status "$MNT" | grep -c '  features .*zero_open, zero_opendir, readdirplus')" 1
 is "it shows the store's ref and the lease" \
-	"$("$BREWFS" status "$MNT" | grep -Ec "ref  *$REF, generation 1, published|lease  *$MNT on .*generation 1 of .*pid $(daemons)\)")" 2
+	"$("$BREWFS" status "$MNT" | grep -Ec "ref  *$REF, generation 3, published|lease  *$MNT on .*generation 3 of .*pid $(daemons)\)")" 2
 cat "$MNT/share/file" > /dev/null
 check "--json has the counters" python3 - "$BREWFS" "$MNT" "$(daemons)" << 'END'
 import json, subprocess, sys
@@ -168,7 +183,7 @@ mount = status["mounts"][0]
 daemon = mount["daemon"]
 assert mount["running"] and mount["mountpoint"] == mnt, mount
 assert daemon["pid"] == int(pid), daemon["pid"]
-assert daemon["generation"] == 1 and len(daemon["index"]) == 64
+assert daemon["generation"] == 3 and len(daemon["index"]) == 64
 assert daemon["follow"]["problem"] is None and daemon["follow"]["checked"] > 0
 requests = daemon["stats"]["requests"]
 assert requests["lookup"]["count"] + requests.get("readdirplus", {"count": 0})["count"] > 0, requests

@@ -218,7 +218,7 @@ facts_of_all() { (cd "$MNT" && find . -printf '%P|%y|%m|%n|%s|%l|%i\n' | sort | 
 want=$(facts_of_all)
 "$BREWFS" umount "$MNT"
 for options in answer_open answer_opendir no_cache_dirs no_readdirplus no_readdirplus_auto no_cache_symlinks \
-	no_cache_names no_parallel_dirops no_async_read no_splice no_export threads=1 readahead=0; do
+	no_cache_names no_parallel_dirops no_async_read no_splice no_single_cache no_export threads=1 readahead=0; do
 	"$BREWFS" mount "$STORE" "$MNT" -o "$options" || echo "# mounting with $options failed"
 	is "with $options the tree is the same" "$(facts_of_all; facts_of_all)" "$want"$'\n'"$want"
 	"$BREWFS" umount "$MNT"
