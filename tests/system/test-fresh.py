@@ -55,6 +55,20 @@ if not os.path.isdir(BASE):
     os.rename(partial, BASE)
 subprocess.run(["cp", "-a", BASE + "/.", machine], check=True)
 
+
+def failures():
+    """What the tests on the machine said of those that failed."""
+    try:
+        with open(machine + "/clone/brewfs/build-test/test-suite.log", encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return "no test-suite.log was written"
+    near = [i for i, line in enumerate(lines) if line.startswith(("not ok", "ERROR:", "SKIP:")) or "Error" in line]
+    return "\n".join(lines[j] for j in sorted({j for i in near for j in range(i - 2, i + 6) if 0 <= j < len(lines)}))
+
+
+# As on a real machine its / is a mount point, whose propagation can be set.
+subprocess.run(["mount", "--bind", machine, machine], check=True)
 try:
     for name in ("sources.list.d", "apt.conf.d"):
         for path in glob.glob(f"/etc/apt/{name}/*"):
@@ -92,14 +106,15 @@ try:
 
     if os.environ.get("BREWFS_TEST_FRESH") != "run":
         good, output = inside("cd /clone/brewfs && ./bootstrap.sh test", BREWFS_TEST_FRESH="inside")
-        ok(good, "./bootstrap.sh test passes", "\n".join(
-            line for line in output.splitlines() if line.startswith(("FAIL", "ERROR", "not ok", "# FAIL", "Error"))
-        ) + "\n" + last_lines(output))
+        if not good:
+            print("# " + failures().replace("\n", "\n# "))
+        ok(good, "./bootstrap.sh test passes", last_lines(output))
         print("# " + "\n# ".join(line for line in output.splitlines() if line.startswith(("# PASS", "# FAIL", "# SKIP"))))
 finally:
     subprocess.run(["umount", "-R", "-l", machine + "/dev"], stderr=subprocess.DEVNULL)
     for place in ("proc", "tmp", PREFIX.lstrip("/")):
         subprocess.run(["umount", "-l", os.path.join(machine, place)], stderr=subprocess.DEVNULL)
+    subprocess.run(["umount", "-l", machine], stderr=subprocess.DEVNULL)
     if not any(line.split()[4].startswith(machine) for line in open("/proc/self/mountinfo", encoding="utf-8")):
         shutil.rmtree(machine, ignore_errors=True)
 done()
