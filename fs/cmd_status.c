@@ -147,7 +147,8 @@ static void print_ref(const json_t *ref)
 {
 	const char *name = bfs_json_string_or(ref, "ref", "?");
 	const char *problem = bfs_json_string_or(ref, "problem", NULL);
-	const char *target = bfs_json_string_or(ref, "target_glibc", NULL);
+	const char *target = bfs_json_string_or(ref, "target_glibc", "?");
+	bool chosen = json_is_true(json_object_get(ref, "target_glibc_chosen"));
 	int64_t published = get_int(ref, "published");
 	char age[32];
 
@@ -155,9 +156,9 @@ static void print_ref(const json_t *ref)
 		print_line("ref", "%s: %s", name, problem);
 		return;
 	}
-	print_line("ref", "%s, generation %" PRId64 "%s%s%s%s%s", name, get_int(ref, "generation"),
+	print_line("ref", "%s, generation %" PRId64 "%s%s%s, for glibc %s%s", name, get_int(ref, "generation"),
 		published ? ", published " : "", published ? format_age(published, age) : "",
-		published ? " ago" : "", target ? ", for glibc " : "", target ? target : "");
+		published ? " ago" : "", target, chosen ? "" : " (this host's)");
 }
 
 static void print_lease(const json_t *lease)

@@ -7,6 +7,7 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
+#include <gnu/libc-version.h>
 #include <string.h>
 
 static const char *explain(int result)
@@ -71,12 +72,15 @@ static void add_time(json_t *object, struct bfs_tree *tree, const struct bfs_gen
 	bfs_log_entries_free(entries, count);
 }
 
+/* The glibc that bottles are poured for: the one that was chosen, else that of whichever host installs, here this one. */
 static void add_target(json_t *object, struct bfs_tree *tree)
 {
-	_cleanup_free_ char *target = NULL;
+	_cleanup_free_ char *chosen = NULL;
+	bool is_chosen = bfs_tree_get_value(tree, "target_glibc", &chosen) == 0;
 
-	if (bfs_tree_get_value(tree, "target_glibc", &target) == 0)
-		json_object_set_new(object, "target_glibc", bfs_text_json(target));
+	json_object_set_new(object, "target_glibc",
+		is_chosen ? bfs_text_json(chosen) : json_string(gnu_get_libc_version()));
+	json_object_set_new(object, "target_glibc_chosen", json_boolean(is_chosen));
 }
 
 static json_t *ref_to_json(struct bfs_store *store, const char *name)
