@@ -82,7 +82,7 @@ static int link_directories(const struct job *job, struct bfs_link_report *repor
 	return r;
 }
 
-/* Homebrew's words (keg.rb, ConflictError) for what is in the way. */
+/* Homebrew's words (keg.rb, ConflictError) for what is in the way; what can be done about it is ours. */
 static int describe_conflict(
 	const struct job *job, const struct bfs_link_conflict *conflict, struct bfs_buffer *text)
 {
@@ -97,11 +97,9 @@ static int describe_conflict(
 	if (r < 0)
 		return r;
 	if (!conflict->owner)
-		return bfs_buffer_append_format(
-			text, "already exists. You may want to remove it:\n  rm '%s'", target);
-	return bfs_buffer_append_format(text,
-		"is a symlink belonging to %s. You can unlink it:\n  brew unlink %s",
-		conflict->owner, conflict->owner);
+		return bfs_buffer_append_string(text, "already exists.");
+	return bfs_buffer_append_format(
+		text, "is a symlink belonging to %s.", conflict->owner);
 }
 
 static int describe_others(const struct job *job, struct bfs_buffer *text)
@@ -128,6 +126,11 @@ static int set_conflict_error(const struct job *job)
 
 	if (r == 0)
 		r = describe_others(job, &text);
+	if (r == 0)
+		r = bfs_buffer_append_format(&text,
+			"\nTo replace what is in the way, say so in a Brewfile:\n"
+			"  brew \"%s\", link: :overwrite",
+			job->name);
 	if (r < 0)
 		return r;
 	bfs_error_set(job->error, -EEXIST, "linking", job->name, "%s", text.data);

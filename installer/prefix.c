@@ -345,6 +345,7 @@ int bfs_formula_check_conflicts(
 	if (names.length == 0)
 		return 0;
 	return bfs_error_set(error, -EEXIST, "Cannot install", formula->name,
-		"conflicting formulae are installed\n%sPlease `brew unlink%s` before continuing.",
+		"conflicting formulae are installed\n%sAs an entry of a Brewfile it takes the place of%s; "
+		"--force installs it beside.",
 		reasons.data, names.data);
 }

@@ -148,12 +148,13 @@ static void test_message(void)
 	is_str(error.message,
 		"linking: foo: Could not symlink share/man/man1/foo.1\n"
 		"Target /home/linuxbrew/.linuxbrew/share/man/man1/foo.1\n"
-		"already exists. You may want to remove it:\n"
-		"  rm '/home/linuxbrew/.linuxbrew/share/man/man1/foo.1'\n"
+		"already exists.\n"
 		"Possible conflicting files are:\n"
 		"  share/man/man1/foo.1\n"
 		"  lib/x -> ../Cellar/bar/1/lib/x\n"
-		"  lib/y -> ../Cellar/bar/1/lib/y",
+		"  lib/y -> ../Cellar/bar/1/lib/y\n"
+		"To replace what is in the way, say so in a Brewfile:\n"
+		"  brew \"foo\", link: :overwrite",
 		"are all named");
 	is_int(report.conflict_count, 3, "and reported");
 	is_str(report.conflicts[1].owner, "bar", "with the formula they belong to");
@@ -167,8 +168,7 @@ static void test_message(void)
 	ok(error.message &&
 			strstr(error.message, "Could not symlink lib/x\n"
 					      "Target /home/linuxbrew/.linuxbrew/lib/x\n"
-					      "is a symlink belonging to bar. You can unlink it:\n"
-					      "  brew unlink bar\n"),
+					      "is a symlink belonging to bar.\n"),
 		"a link of another formula is said to be one");
 	must(bfs_tree_set_value(tree, "prefix", "/opt/elsewhere"), "prefix");
 	bfs_error_clear(&error);

@@ -158,7 +158,7 @@ static void test_conflicts(void)
 		"Cannot install: proj: conflicting formulae are installed\n"
 		"  blast: because both install `proj`\n"
 		"  third: because of its name\n"
-		"Please `brew unlink blast third` before continuing.",
+		"As an entry of a Brewfile it takes the place of blast third; --force installs it beside.",
 		"and the message names them and why");
 }
 
