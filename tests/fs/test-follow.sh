@@ -80,40 +80,45 @@ check "when the last user has gone the old generation goes" wait_for 50 sh -c "
 cat "$MNT/share/same" > /dev/null
 
 # --- only what changed is asked for again ---
-find "$MNT" -printf '%l' > /dev/null
-cat "$MNT/share/same" > /dev/null
 counts() { json '[d["stats"]["requests"].get(k, {"count": 0})["count"] for k in ("read", "lookup", "readlink")]'; }
-before=$(counts)
-publish <<< "text lib/other 644 x" > /dev/null
-wait_for 30 generation 3
-cat "$MNT/share/same" > /dev/null
-find "$MNT/share" -printf '%l' > /dev/null
-is "a change elsewhere costs nothing here" "$(counts)" "$before"
+# Three times at most: somebody else may make the kernel drop its caches in between.
+for generation in 3 4 5; do
+	find "$MNT" -printf '%l' > /dev/null
+	cat "$MNT/share/same" > /dev/null
+	before=$(counts)
+	publish <<< "text lib/other 644 $generation" > /dev/null
+	wait_for 30 generation $generation
+	cat "$MNT/share/same" > /dev/null
+	find "$MNT/share" -printf '%l' > /dev/null
+	after=$(counts)
+	[ "$after" != "$before" ] || break
+done
+is "a change elsewhere costs nothing here" "$after" "$before"
 
 # --- a ref that moves back, and a directory that comes back ---
-cp "$STORE/refs/$REF" "$SCRATCH/ref3"
+cp "$STORE/refs/$REF" "$SCRATCH/earlier"
 (cd "$MNT/lib" && exec sleep 1000) &
 holder=$!
 wait_for 50 sh -c "[ \"\$(readlink /proc/$holder/cwd)\" = '$MNT/lib' ]"
 publish <<< "rm lib" > /dev/null
-wait_for 30 generation 4
+wait_for 30 generation $((generation + 1))
 ls "/proc/$holder/cwd/" > /dev/null
 refuse "a name in a directory that went is absent" stat "/proc/$holder/cwd/later"
-cp "$STORE/refs/$REF" "$SCRATCH/ref4"
-cp "$SCRATCH/ref3" "$STORE/refs/$REF.tmp" && mv "$STORE/refs/$REF.tmp" "$STORE/refs/$REF"
-check "a ref that moves back is followed" wait_for 30 generation 3
-is "and the directory is there again" "$(cat "$MNT/lib/other")" x
+cp "$STORE/refs/$REF" "$SCRATCH/later"
+cp "$SCRATCH/earlier" "$STORE/refs/$REF.tmp" && mv "$STORE/refs/$REF.tmp" "$STORE/refs/$REF"
+check "a ref that moves back is followed" wait_for 30 generation $generation
+is "and the directory is there again" "$(cat "$MNT/lib/other")" $generation
 is "also for who stayed in it" "$(ls "/proc/$holder/cwd/")" "$(ls "$MNT/lib")"
 kill $holder
 wait $holder 2> /dev/null
-cp "$SCRATCH/ref4" "$STORE/refs/$REF.tmp" && mv "$STORE/refs/$REF.tmp" "$STORE/refs/$REF"
-check "and forward" wait_for 30 generation 4
+cp "$SCRATCH/later" "$STORE/refs/$REF.tmp" && mv "$STORE/refs/$REF.tmp" "$STORE/refs/$REF"
+check "and forward" wait_for 30 generation $((generation + 1))
 
 # --- what cannot be followed ---
 cp "$STORE/refs/$REF" "$SCRATCH/good"
-sed 's/"generation": 4/"generation": 5/; s/"index": "../"index": "00/' "$SCRATCH/good" > "$STORE/refs/$REF"
+sed 's/"index": "../"index": "00/' "$SCRATCH/good" > "$STORE/refs/$REF"
 check "a generation whose index is missing is told in status" wait_for 30 sh -c "'$BREWFS' status '$MNT' | grep -q 'problem.*fetching the index'"
-is "and the one before stays" "$(json 'd["generation"]') $(cat "$MNT/share/a")" "4 two"
+is "and the one before stays" "$(json 'd["generation"]') $(cat "$MNT/share/a")" "$((generation + 1)) two"
 cp "$STORE/refs/$REF" "$SCRATCH/bad"
 rm "$STORE/refs/$REF"
 check "so does it when the ref is gone" wait_for 100 sh -c "'$BREWFS' status '$MNT' | grep -q 'problem.*reading the ref'"
