@@ -91,7 +91,7 @@ run() {
 # has to find nothing either.
 test_everything() {
 	install_packages clang clang-format docker-registry nginx-light openssl python3 elfutils rsync git strace \
-		mandoc man-db procps e2fsprogs util-linux file debootstrap curl patchelf attr libelf-dev
+		mandoc man-db procps e2fsprogs util-linux file debootstrap curl patchelf attr jq sqlite3 lld mold
 	status=0
 	say 'Building brewfs'
 	build build-test --enable-werror
