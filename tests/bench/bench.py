@@ -75,12 +75,15 @@ def parse(argv):
                         help="where packages, bottles and trees are kept; 4 GB, 40 GB with --full")
     parser.add_argument("--json", default="bench.json", help="file for the rows")
     parser.add_argument("--full", action="store_true", help="more rounds, and the big corpus too")
+    parser.add_argument("--corpus", choices=("small", "big"), help="only this one")
     parser.add_argument("--rounds", type=int, help="rounds of each measurement")
     parser.add_argument("--only", help="sections, separated by commas: " + " ".join(SECTIONS))
     parser.add_argument("--options", help="options for brewfs mount -o")
     parser.add_argument("--also", action="append", default=[], metavar="OPTIONS",
                         help="another mount of brewfs, with these options, beside the others")
     arguments = parser.parse_args(argv)
+    arguments.corpora = [arguments.corpus] if arguments.corpus else \
+        ["small", "big"] if arguments.full else ["small"]
     arguments.sections = arguments.only.split(",") if arguments.only else list(SECTIONS)
     if set(arguments.sections) - set(SECTIONS):
         parser.error("the sections are " + " ".join(SECTIONS))
@@ -216,7 +219,7 @@ def show(machine_facts, warning, results, names):
 def inside(arguments):
     use_ext4(arguments)
     machine_facts, status = machine.facts(), 0
-    for size in ("small", "big") if arguments.full else ("small",):
+    for size in arguments.corpora:
         load, results = machine.Load(), shown.Results()
         if load.warning():
             say(f"WARNING: {load.warning()}")
@@ -225,7 +228,7 @@ def inside(arguments):
                              names=corpora.Corpus(arguments.work, size).count())
         show(machine_facts, load.warning(), results, names)
         path = arguments.json
-        if size != "small":
+        if size != arguments.corpora[0]:
             path = f"-{size}".join(os.path.splitext(path))
         shown.write_json(results, path, machine_facts)
         say(f"Rows: {path}")

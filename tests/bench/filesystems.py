@@ -290,10 +290,22 @@ class Slow:
         os.setxattr(self.root, self.COUNTERS, b"0")
 
     def counts(self):
-        """Round trips by kind since the reset, and "total"."""
-        text = os.getxattr(self.root, self.COUNTERS).decode()
-        counts = {name: int(count) for name, count, _ in map(str.split, text.splitlines())}
-        return {name: count for name, count in counts.items() if count}
+        """Round trips since the reset."""
+        return RoundTrips(os.getxattr(self.root, self.COUNTERS).decode())
+
+
+class RoundTrips:
+    """`total` of them, together `seconds` long; several may be under way at once."""
+
+    def __init__(self, text):
+        lines = [line.split() for line in text.splitlines()]
+        self.kinds = {name: int(count) for name, count, _ in lines[:-1] if int(count)}
+        self.total, self.seconds = int(lines[-1][1]), float(lines[-1][2]) / 1e3
+
+    def __str__(self):
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
+        return f"{self.total:,} round trips of together {self.seconds:.2f} s" + \
+            (f" ({kinds})" if kinds else "")
 
 
 def fresh_directory(path):
