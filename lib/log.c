@@ -112,7 +112,9 @@ void bfs_log_set_debug(bool debug)
 void bfs_log_use_syslog(const char *identity)
 {
 	openlog(identity, LOG_PID, LOG_DAEMON);
+	pthread_mutex_lock(&state.lock);
 	state.syslog = true;
+	pthread_mutex_unlock(&state.lock);
 }
 
 void bfs_log_set_progress_hook(void (*hook)(void *context, bool before), void *context)
