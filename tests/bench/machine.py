@@ -17,21 +17,21 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def run(*command, env=None, cwd=None, quiet=False, check=True):
-    """Runs a command to its end and returns its standard output."""
+def run(*command, env=None, cwd=None, quiet=False, check=True, fine=(0,)):
+    """Runs a command to its end and returns its standard output. `fine`: statuses of success."""
     result = subprocess.run([str(c) for c in command], env=env, cwd=cwd, text=True, check=False,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL if quiet else subprocess.PIPE)
-    if check and result.returncode:
+    if check and result.returncode not in fine:
         raise Failure(f"{' '.join(str(c) for c in command)[:200]}: it ended with status "
                       f"{result.returncode}\n{(result.stderr or '')[-2000:]}")
     return result.stdout
 
 
-def timed(*command, env=None, cwd=None):
+def timed(*command, env=None, cwd=None, fine=(0,)):
     """Seconds that a command takes."""
     start = time.perf_counter()
-    run(*command, env=env, cwd=cwd)
+    run(*command, env=env, cwd=cwd, fine=fine)
     return time.perf_counter() - start
 
 

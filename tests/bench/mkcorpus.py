@@ -24,10 +24,12 @@ TAG = "arm64_linux" if platform.machine() == "aarch64" else "x86_64_linux"
 MULTIARCH = platform.machine() + "-linux-gnu"
 TIME = 1700000000
 TOPS = ("bin", "sbin", "lib", "libexec", "include", "share", "etc")
-# What the host has of its own: a second C library or systemd among the libraries breaks programs.
-HOST_SOURCES = {"glibc", "dpkg", "debconf", "systemd", "base-files", "base-passwd", "debianutils",
-                "init-system-helpers", "pam", "shadow", "util-linux", "apt", "libselinux", "linux",
-                "adduser", "coreutils"}
+# What the host has of its own: a second C library or systemd among the libraries breaks programs. The
+# last two: pg_config is in two packages, one of which diverts the other's; and a formula of that name
+# has steps of its own after pouring.
+LEFT_OUT = {"glibc", "dpkg", "debconf", "systemd", "base-files", "base-passwd", "debianutils",
+            "init-system-helpers", "pam", "shadow", "util-linux", "apt", "libselinux", "linux",
+            "adduser", "coreutils", "postgresql-common", "ca-certificates"}
 TAR = ("tar", "--create", "--format=pax", "--sort=name", "--owner=0", "--group=0",
        "--numeric-owner", f"--mtime=@{TIME}",
        "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime")
@@ -75,7 +77,7 @@ class Corpus:
 
     def add(self, deb):
         name, version = source_of(deb)
-        if name in HOST_SOURCES:
+        if name in LEFT_OUT:
             return
         self.versions.setdefault(name, version)
         unpacked = self.directory + ".unpacked"
