@@ -1,0 +1,81 @@
+/*
+ * A session's changes, and how they become a generation.
+ *
+ * A commit takes the ref's lock, puts the contents that were changed into the store (hashed in
+ * parallel, packed, durable), and merges by path, three ways: base (what the session began with),
+ * ours (the session) and theirs (the ref's current generation, which may have moved on). Per path:
+ * what only one side changed is taken from it; what both changed to the same is that; directories
+ * are merged by their entries; all else is a conflict. Publishes once.
+ *
+ * Not committed, so neither changes nor conflicts: Homebrew's own repository (Homebrew/, and
+ * bin/brew that links into it), caches, locks and temporary directories (var/homebrew/locks,
+ * var/homebrew/tmp, .cache ...), sockets and fifos, and what .brewfsignore at the prefix's top
+ * names (gitignore(5) patterns); a .brewfsignore line "!Homebrew/" commits it.
+ *
+ * The records of kegs (index/keg.h) follow the tree: a keg that brew poured gets its record from
+ * its receipt.
+ */
+#ifndef BFS_INDEX_COMMIT_H
+#define BFS_INDEX_COMMIT_H
+
+#include "index/session.h"
+#include "index/worktree.h"
+
+enum bfs_change_kind {
+	BFS_CHANGE_ADDED,
+	BFS_CHANGE_REMOVED,
+	BFS_CHANGE_MODIFIED,   /* bytes, target or type */
+	BFS_CHANGE_ATTRIBUTES, /* permissions or xattrs only */
+};
+
+struct bfs_change {
+	enum bfs_change_kind kind;
+	const char *path;	/* below the prefix: "bin/proj"; borrowed during the call */
+	mode_t old_mode, mode;	/* 0 where it is not on that side */
+	int64_t size, old_size; /* bytes of files */
+	bool ignored;		/* will not be committed */
+};
+
+/* In order of paths. The worktree must be frozen. Anything but 0 ends it and is returned. */
+typedef int bfs_change_visitor(void *context, const struct bfs_change *change);
+int bfs_session_changes(struct bfs_session *session, bool with_ignored, bfs_change_visitor *visit,
+	void *context, struct bfs_error *error);
+
+enum bfs_commit_side {
+	BFS_COMMIT_REFUSE, /* a conflict changes nothing */
+	BFS_COMMIT_OURS,   /* the session's */
+	BFS_COMMIT_THEIRS, /* the ref's */
+};
+
+struct bfs_commit_options {
+	const char *message; /* NULL: made from what changed ("session NAME: 3 added, 1 removed") */
+	enum bfs_commit_side side;
+};
+
+struct bfs_conflict {
+	char *path;
+	char *ours, *theirs; /* "modified", "removed", "a directory"... */
+};
+
+struct bfs_commit_result {
+	struct bfs_generation generation; /* number 0: nothing had changed, nothing was published */
+	uint64_t added, removed, modified, ignored; /* paths */
+	uint64_t stored_bytes;			    /* written into the store */
+	struct bfs_conflict *conflicts;		    /* -EUCLEAN never; see below */
+	size_t conflict_count;
+};
+void bfs_commit_result_release(struct bfs_commit_result *result);
+#define _cleanup_commit_result_ BFS_CLEANUP(bfs_commit_result_release)
+
+/*
+ * Freezes the worktree while it reads it; afterwards the session is based on its own tree as
+ * committed, with no local contents but those of ignored paths, and can be used on. -ENOTUNIQ where
+ * there are conflicts and options->side is BFS_COMMIT_REFUSE: `ret_result` then has them, and store
+ * and session are as they were. Interrupted at any point, the store is as it was (or has the new
+ * generation) and the session intact: a second commit of the same finds nothing to do, or does it
+ * again.
+ */
+int bfs_session_commit(struct bfs_session *session, const struct bfs_commit_options *options,
+	struct bfs_commit_result *ret_result, struct bfs_error *error);
+
+#endif
