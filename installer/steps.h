@@ -76,4 +76,10 @@ int bfs_steps_run(const struct bfs_steps_order *order, struct bfs_steps_result *
 	struct bfs_error *error);
 void bfs_steps_result_release(struct bfs_steps_result *result);
 
+/*
+ * Whether Homebrew's sandbox lets a step of the keg NAME/VERSION change `path`, relative to the
+ * prefix and without symlinks before its last component.
+ */
+bool bfs_steps_may_change(const char *name, const char *version, const char *path);
+
 #endif

@@ -167,6 +167,10 @@ static int append_token(struct bfs_steps_runner *runner, const char *token, size
 		return append_version_start(order->formula->version, false, text);
 	if (is_token(token, length, "version.major_minor"))
 		return append_version_start(order->formula->version, true, text);
+	if (runner->host && is_token(token, length, "user"))
+		return bfs_buffer_append_string(text, runner->host->user);
+	if (runner->host && is_token(token, length, "temp"))
+		return bfs_buffer_append_string(text, runner->host->temp);
 	if (is_token(token, length, "user") || is_token(token, length, "temp"))
 		return bfs_steps_later(
 			runner, "{{%.*s}} is different for everyone", (int)length, token);
@@ -280,6 +284,10 @@ static int append_named_base(
 	static const char *const outside[] = {"home", "temp", "search_path", "path"};
 	const char *base = find_base(value->base, strlen(value->base));
 
+	if (runner->host && strcmp(value->base, "temp") == 0)
+		return bfs_buffer_append_string(path, runner->host->temp);
+	if (runner->host && strcmp(value->base, "home") == 0)
+		return bfs_buffer_append_string(path, runner->host->home);
 	for (size_t i = 0; i < BFS_ARRAY_LENGTH(outside); i++)
 		if (strcmp(value->base, outside[i]) == 0)
 			return bfs_steps_later(
@@ -442,9 +450,9 @@ int bfs_steps_is_directory(struct bfs_steps_runner *runner, const char *path)
 	return r == 1 ? S_ISDIR(attributes.mode) : r;
 }
 
-static bool is_writable(const struct bfs_steps_runner *runner, const char *path)
+static bool is_writable(const char *keg, const char *path)
 {
-	const char *below = bfs_path_below(path, runner->keg);
+	const char *below = bfs_path_below(path, keg);
 
 	if (below)
 		return *below != '\0';
@@ -456,6 +464,13 @@ static bool is_writable(const struct bfs_steps_runner *runner, const char *path)
 			return *below != '\0';
 	}
 	return false;
+}
+
+bool bfs_steps_may_change(const char *name, const char *version, const char *path)
+{
+	_cleanup_free_ char *keg = bfs_keg_path(name, version);
+
+	return keg && is_writable(keg, path);
 }
 
 int bfs_steps_check_writable(struct bfs_steps_runner *runner, const char *path, bool follow)
@@ -471,7 +486,7 @@ int bfs_steps_check_writable(struct bfs_steps_runner *runner, const char *path, 
 	whole = follow ? bfs_steal(&resolved) : bfs_path_join(resolved, bfs_path_base(path));
 	if (!whole)
 		return -ENOMEM;
-	if (!is_writable(runner, whole))
+	if (!is_writable(runner->keg, whole))
 		return bfs_steps_fail(
 			runner, -EACCES, whole, "Homebrew's sandbox keeps it from steps");
 	return 0;

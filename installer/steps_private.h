@@ -14,6 +14,11 @@
 #define BFS_STEP_LATER	 100 /* cannot be done here; runner->reason says why */
 #define BFS_STEP_NOTHING 101 /* there was nothing to do it to */
 
+/* What is outside of the prefix, for programs that run on this host (installer/step_script.h). */
+struct bfs_steps_host {
+	const char *user, *temp, *home;
+};
+
 struct bfs_steps_runner {
 	const struct bfs_steps_order *order;
 	char *keg;	 /* "Cellar/NAME/VERSION" */
@@ -23,6 +28,7 @@ struct bfs_steps_runner {
 	char *reason; /* of the last BFS_STEP_LATER */
 	bool dirty;   /* contents were added that the reader cannot see before a commit */
 	struct bfs_error *error; /* of the step that runs */
+	const struct bfs_steps_host *host; /* NULL: what differs from host to host is left for later */
 };
 
 typedef int bfs_step_action(struct bfs_steps_runner *runner, const json_t *step);

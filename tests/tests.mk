@@ -33,6 +33,7 @@ C_TESTS = \
 	tests/installer/test-ruby-regexp \
 	tests/installer/test-steps \
 	tests/installer/test-steps-order \
+	tests/installer/test-step-script \
 	tests/installer/test-tab \
 	tests/installer/test-tree-glob \
 	tests/installer/test-unlink \
@@ -108,6 +109,7 @@ tests_installer_test_resolve_SOURCES = tests/installer/test-resolve.c tests/inst
 tests_installer_test_ruby_regexp_SOURCES = tests/installer/test-ruby-regexp.c
 tests_installer_test_steps_SOURCES = tests/installer/test-steps.c tests/installer/steps_fixture.h tests/installer/tree_fixture.h
 tests_installer_test_steps_order_SOURCES = tests/installer/test-steps-order.c tests/installer/steps_fixture.h tests/installer/tree_fixture.h
+tests_installer_test_step_script_SOURCES = tests/installer/test-step-script.c tests/installer/tree_fixture.h
 tests_installer_test_tab_SOURCES = tests/installer/test-tab.c
 tests_installer_test_tree_glob_SOURCES = tests/installer/test-tree-glob.c tests/installer/tree_fixture.h
 tests_installer_test_download_SOURCES = tests/installer/test-download.c tests/installer/web.h
