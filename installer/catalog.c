@@ -85,8 +85,39 @@ static int prepare_statements(struct bfs_catalog *catalog)
 	return r;
 }
 
-int bfs_catalog_open(const char *tag, enum bfs_catalog_freshness freshness,
-	struct bfs_catalog **ret_catalog, struct bfs_error *error)
+/* What a depot's packages become is kept by where it lies. */
+static int make_depot_directory(struct bfs_catalog *catalog, struct bfs_error *error)
+{
+	_cleanup_free_ char *path = realpath(bfs_depot_path(catalog->depot), NULL), *root = NULL;
+
+	if (!path)
+		return bfs_error_set(
+			error, -errno, "opening the depot", bfs_depot_path(catalog->depot), NULL);
+	root = bfs_format("file://%s", path);
+	return root ? bfs_catalog_make_directory(root, &catalog->directory, error) : -ENOMEM;
+}
+
+static int open_catalog(struct bfs_catalog *catalog, const char *tag, struct bfs_error *error)
+{
+	int r;
+
+	catalog->tag = strdup(tag);
+	r = catalog->tag ? read_root(&catalog->root, error) : -ENOMEM;
+	if (r == 0)
+		r = bfs_jws_key_load(&catalog->key, error);
+	if (r == 0 && catalog->depot)
+		r = make_depot_directory(catalog, error);
+	else if (r == 0)
+		r = bfs_catalog_make_directory(catalog->root, &catalog->directory, error);
+	catalog->single_directory =
+		catalog->depot ? bfs_depot_path(catalog->depot) : catalog->directory;
+	if (r == 0)
+		r = bfs_catalog_open_packages(catalog, error);
+	return r == 0 ? prepare_statements(catalog) : r;
+}
+
+static int new_catalog(const char *tag, enum bfs_catalog_freshness freshness,
+	const struct bfs_depot *depot, struct bfs_catalog **ret_catalog, struct bfs_error *error)
 {
 	_cleanup_catalog_ struct bfs_catalog *catalog = calloc(1, sizeof(*catalog));
 	int r;
@@ -97,20 +128,24 @@ int bfs_catalog_open(const char *tag, enum bfs_catalog_freshness freshness,
 		return bfs_error_set(
 			error, -EINVAL, "opening the formulae", tag, "this cannot be a bottle tag");
 	catalog->freshness = freshness;
-	catalog->tag = strdup(tag);
-	r = catalog->tag ? read_root(&catalog->root, error) : -ENOMEM;
-	if (r == 0)
-		r = bfs_jws_key_load(&catalog->key, error);
-	if (r == 0)
-		r = bfs_catalog_make_directory(catalog->root, &catalog->directory, error);
-	if (r == 0)
-		r = bfs_catalog_open_packages(catalog, error);
-	if (r == 0)
-		r = prepare_statements(catalog);
+	catalog->depot = depot;
+	r = open_catalog(catalog, tag, error);
 	if (r < 0)
 		return bfs_error_set(error, r, "opening the formulae", tag, NULL);
 	*ret_catalog = bfs_steal(&catalog);
 	return 0;
+}
+
+int bfs_catalog_open(const char *tag, enum bfs_catalog_freshness freshness,
+	struct bfs_catalog **ret_catalog, struct bfs_error *error)
+{
+	return new_catalog(tag, freshness, NULL, ret_catalog, error);
+}
+
+int bfs_catalog_open_depot(const char *tag, const struct bfs_depot *depot,
+	struct bfs_catalog **ret_catalog, struct bfs_error *error)
+{
+	return new_catalog(tag, BFS_CATALOG_FRESH, depot, ret_catalog, error);
 }
 
 static void free_tap(struct bfs_catalog_tap *tap)
@@ -436,9 +471,14 @@ static int find_in_tap(struct bfs_catalog *catalog, const char *tap_text, const 
 		*ret_formula = entry;
 		return 0;
 	}
-	if (!known || !known->url)
+	/* A depot has what its fetch was told of taps. */
+	if (!known && bfs_catalog_is_offline(catalog) &&
+		bfs_catalog_add_tap(catalog, tap, NULL, error) == 0)
+		known = find_tap(catalog, tap);
+	if (!known || (!known->url && !bfs_catalog_is_offline(catalog)))
 		return report_tap(error, reference, NULL);
-	shown = bfs_url_shown(known->url);
+	shown = bfs_catalog_is_offline(catalog) ? strdup(bfs_depot_path(catalog->depot))
+						: bfs_url_shown(known->url);
 	if (!shown)
 		return -ENOMEM;
 	r = bfs_catalog_find_single(catalog, known, name, &formula, &failure);

@@ -30,6 +30,7 @@
 #ifndef BFS_INSTALLER_CATALOG_H
 #define BFS_INSTALLER_CATALOG_H
 
+#include "installer/depot.h"
 #include "installer/formula.h"
 
 #define BFS_CATALOG_DEFAULT_ROOT "https://formulae.brew.sh/api"
@@ -48,6 +49,14 @@ enum bfs_catalog_freshness {
  * should be.
  */
 int bfs_catalog_open(const char *tag, enum bfs_catalog_freshness freshness,
+	struct bfs_catalog **ret_catalog, struct bfs_error *error);
+
+/*
+ * The catalog of what a depot holds, without a network; where the depot is being filled, what the
+ * depot lacks is downloaded into it first. The depot must outlive the catalog. Errors as above;
+ * -ENOENT where the depot has nothing for the tag.
+ */
+int bfs_catalog_open_depot(const char *tag, const struct bfs_depot *depot,
 	struct bfs_catalog **ret_catalog, struct bfs_error *error);
 void bfs_catalog_free(struct bfs_catalog *catalog);
 BFS_DEFINE_CLEANUP(struct bfs_catalog *, bfs_cleanup_catalog, bfs_catalog_free)

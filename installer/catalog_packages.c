@@ -8,7 +8,6 @@
 #include <sys/file.h>
 #include <time.h>
 
-#define DOCUMENT_LIMIT (256 * 1024 * 1024) /* bytes; Homebrew's has some 40 million */
 #define UPDATE_SECONDS 450		   /* Homebrew's HOMEBREW_API_AUTO_UPDATE_SECS */
 
 /* ---- freshness ---- */
@@ -39,18 +38,20 @@ bool bfs_catalog_is_fresh(const struct bfs_catalog *catalog, int64_t checked)
 
 	if (catalog->freshness == BFS_CATALOG_CACHED || is_set("HOMEBREW_NO_AUTO_UPDATE"))
 		return true;
+	if (bfs_catalog_is_offline(catalog))
+		return true;
 	/* A time in the future is a clock that was wrong. */
 	return age >= 0 && age < update_seconds();
 }
 
 /* ---- the cached file ---- */
 
-static char *packages_path(const struct bfs_catalog *catalog, const char *suffix)
+char *bfs_catalog_packages_path(const struct bfs_catalog *catalog, const char *suffix)
 {
 	return bfs_format("%s/packages.%s.%s", catalog->directory, catalog->tag, suffix);
 }
 
-static int get_meta(sqlite3 *db, const char *key, char **ret_value)
+int bfs_catalog_get_meta(sqlite3 *db, const char *key, char **ret_value)
 {
 	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
 	int r = bfs_db_prepare(db, "SELECT value FROM meta WHERE key=?1", &stmt);
@@ -78,9 +79,9 @@ static int check_file(const struct bfs_catalog *catalog, sqlite3 *db)
 
 	if (r < 0 || format != BFS_CATALOG_FORMAT)
 		return r < 0 ? r : -ESTALE;
-	r = get_meta(db, "tag", &tag);
+	r = bfs_catalog_get_meta(db, "tag", &tag);
 	if (r == 0)
-		r = get_meta(db, "key", &key);
+		r = bfs_catalog_get_meta(db, "key", &key);
 	if (r < 0)
 		return r;
 	bfs_digest_to_hex(bfs_jws_key_digest(catalog->key), expected);
@@ -89,20 +90,15 @@ static int check_file(const struct bfs_catalog *catalog, sqlite3 *db)
 	return 0;
 }
 
-struct cached {
-	sqlite3 *db;	 /* NULL: there is none that can be used */
-	int64_t checked; /* with the server, s since 1970 */
-};
-
 /* What is damaged or no longer of use is as if it were not there: it will be made anew. */
-static int open_cached(
-	const struct bfs_catalog *catalog, const char *path, struct cached *ret_cached)
+int bfs_catalog_open_file(
+	const struct bfs_catalog *catalog, const char *path, struct bfs_catalog_file *ret_cached)
 {
 	_cleanup_db_ sqlite3 *db = NULL;
 	struct stat st;
 	int r;
 
-	*ret_cached = (struct cached){NULL, 0};
+	*ret_cached = (struct bfs_catalog_file){NULL, 0};
 	if (stat(path, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	r = bfs_db_open(path, BFS_DB_IMMUTABLE, &db, NULL);
@@ -112,11 +108,11 @@ static int open_cached(
 		bfs_log_debug("%s: not used: %s", path, strerror(-r));
 		return r == -ENOMEM ? r : 0;
 	}
-	*ret_cached = (struct cached){bfs_steal(&db), st.st_mtim.tv_sec};
+	*ret_cached = (struct bfs_catalog_file){bfs_steal(&db), st.st_mtim.tv_sec};
 	return 0;
 }
 
-static bool can_be_used(const struct bfs_catalog *catalog, const struct cached *cached)
+static bool can_be_used(const struct bfs_catalog *catalog, const struct bfs_catalog_file *cached)
 {
 	return cached->db && bfs_catalog_is_fresh(catalog, cached->checked);
 }
@@ -126,7 +122,7 @@ static bool can_be_used(const struct bfs_catalog *catalog, const struct cached *
 static int convert(struct bfs_catalog *catalog, struct bfs_download *download,
 	struct bfs_buffer *document, const char *url, const char *path, struct bfs_error *error)
 {
-	_cleanup_free_ char *staged = packages_path(catalog, "new");
+	_cleanup_free_ char *staged = bfs_catalog_packages_path(catalog, "new");
 	struct bfs_catalog_origin origin = {.tag = catalog->tag};
 	struct bfs_download_reply reply;
 	char *payload;
@@ -152,10 +148,17 @@ static int convert(struct bfs_catalog *catalog, struct bfs_download *download,
 	return 0;
 }
 
-static int start_download(struct bfs_catalog *catalog, const struct cached *cached, const char *url,
-	const char *fallback_url, struct bfs_download **ret_download, struct bfs_error *error)
+char *bfs_catalog_packages_url(const struct bfs_catalog *catalog, size_t source)
 {
-	_cleanup_free_ char *etag = NULL, *last_modified = NULL;
+	return bfs_format("%s/internal/packages.%s.jws.json",
+		source == 0 ? catalog->root : BFS_CATALOG_DEFAULT_ROOT, catalog->tag);
+}
+
+int bfs_catalog_start_packages(struct bfs_catalog *catalog, const char *etag,
+	const char *last_modified, struct bfs_download **ret_download, struct bfs_error *error)
+{
+	_cleanup_free_ char *url = bfs_catalog_packages_url(catalog, 0);
+	_cleanup_free_ char *fallback_url = bfs_catalog_packages_url(catalog, 1);
 	struct bfs_download_source sources[] = {{url, NULL}, {fallback_url, NULL}};
 	struct bfs_download_request request = {
 		.sources = sources,
@@ -164,37 +167,43 @@ static int start_download(struct bfs_catalog *catalog, const struct cached *cach
 		.missing_is_final = true,
 		.label = "Homebrew API",
 		.expected_size = -1,
-		.size_limit = DOCUMENT_LIMIT,
+		.size_limit = BFS_CATALOG_DOCUMENT_LIMIT,
+		.etag = etag,
+		.last_modified = last_modified,
 	};
-	int r = bfs_catalog_get_downloader(catalog, error);
+	int r = url && fallback_url ? 0 : -ENOMEM;
 
+	if (r == 0)
+		r = bfs_catalog_get_downloader(catalog, error);
+	return r < 0 ? r : bfs_download_start(catalog->downloader, &request, ret_download, error);
+}
+
+static int start_download(struct bfs_catalog *catalog, const struct bfs_catalog_file *cached,
+	struct bfs_download **ret_download, struct bfs_error *error)
+{
+	_cleanup_free_ char *etag = NULL, *last_modified = NULL;
+	int r = 0;
+
+	if (cached->db)
+		r = bfs_catalog_get_meta(cached->db, "etag", &etag);
 	if (r == 0 && cached->db)
-		r = get_meta(cached->db, "etag", &etag);
-	if (r == 0 && cached->db)
-		r = get_meta(cached->db, "last_modified", &last_modified);
-	if (r < 0)
-		return r;
-	request.etag = etag;
-	request.last_modified = last_modified;
-	return bfs_download_start(catalog->downloader, &request, ret_download, error);
+		r = bfs_catalog_get_meta(cached->db, "last_modified", &last_modified);
+	return r < 0 ? r
+		     : bfs_catalog_start_packages(
+			       catalog, etag, last_modified, ret_download, error);
 }
 
 /* Downloads the document and replaces the file; one that did not change is only noted as checked.
  */
-static int update(struct bfs_catalog *catalog, const struct cached *cached, const char *path,
-	struct bfs_error *error)
+static int update(struct bfs_catalog *catalog, const struct bfs_catalog_file *cached,
+	const char *path, struct bfs_error *error)
 {
-	_cleanup_free_ char *url =
-		bfs_format("%s/internal/packages.%s.jws.json", catalog->root, catalog->tag);
-	_cleanup_free_ char *fallback_url =
-		bfs_format(BFS_CATALOG_DEFAULT_ROOT "/internal/packages.%s.jws.json", catalog->tag);
 	_cleanup_download_ struct bfs_download *download = NULL;
 	_cleanup_buffer_ struct bfs_buffer document = BFS_BUFFER_INIT;
+	_cleanup_free_ char *url = NULL;
 	struct bfs_download_reply reply;
-	int r = url && fallback_url ? 0 : -ENOMEM;
+	int r = start_download(catalog, cached, &download, error);
 
-	if (r == 0)
-		r = start_download(catalog, cached, url, fallback_url, &download, error);
 	if (r == 0)
 		r = bfs_download_collect(download, &document, error);
 	if (r < 0)
@@ -204,14 +213,14 @@ static int update(struct bfs_catalog *catalog, const struct cached *cached, cons
 		utimensat(AT_FDCWD, path, NULL, 0);
 		return 0;
 	}
-	return convert(
-		catalog, download, &document, reply.source == 0 ? url : fallback_url, path, error);
+	url = bfs_catalog_packages_url(catalog, reply.source);
+	return url ? convert(catalog, download, &document, url, path, error) : -ENOMEM;
 }
 
 /* ---- opening ---- */
 
 /* What an update that failed means for the catalog. */
-static int judge_failure(const struct cached *cached, int code, struct bfs_error *error)
+static int judge_failure(const struct bfs_catalog_file *cached, int code, struct bfs_error *error)
 {
 	if (code == -EKEYREJECTED || code == -ENOMEM)
 		return code;
@@ -228,7 +237,7 @@ static int judge_failure(const struct cached *cached, int code, struct bfs_error
 	return code;
 }
 
-static int refresh(struct bfs_catalog *catalog, const char *path, struct cached *cached,
+static int refresh(struct bfs_catalog *catalog, const char *path, struct bfs_catalog_file *cached,
 	struct bfs_error *error)
 {
 	_cleanup_error_ struct bfs_error failure = BFS_ERROR_INIT;
@@ -243,16 +252,16 @@ static int refresh(struct bfs_catalog *catalog, const char *path, struct cached 
 		return r;
 	}
 	bfs_db_close(bfs_steal(&cached->db));
-	r = open_cached(catalog, path, cached);
+	r = bfs_catalog_open_file(catalog, path, cached);
 	if (r == 0 && !cached->db)
 		r = -EIO;
 	return r < 0 ? bfs_error_set(error, r, "opening the formulae", path, NULL) : 0;
 }
 
 /* Waits until no other process is downloading the document. */
-static int lock(const struct bfs_catalog *catalog, int *ret_fd, struct bfs_error *error)
+int bfs_catalog_lock(const struct bfs_catalog *catalog, int *ret_fd, struct bfs_error *error)
 {
-	_cleanup_free_ char *path = packages_path(catalog, "lock");
+	_cleanup_free_ char *path = bfs_catalog_packages_path(catalog, "lock");
 	_cleanup_close_ int fd = -1;
 
 	if (!path)
@@ -267,20 +276,20 @@ static int lock(const struct bfs_catalog *catalog, int *ret_fd, struct bfs_error
 	return 0;
 }
 
-static int open_or_refresh(struct bfs_catalog *catalog, const char *path, struct cached *cached,
+static int open_or_refresh(struct bfs_catalog *catalog, const char *path, struct bfs_catalog_file *cached,
 	struct bfs_error *error)
 {
 	_cleanup_close_ int lock_fd = -1;
-	int r = open_cached(catalog, path, cached);
+	int r = bfs_catalog_open_file(catalog, path, cached);
 
 	if (r < 0 || can_be_used(catalog, cached))
 		return r;
-	r = lock(catalog, &lock_fd, error);
+	r = bfs_catalog_lock(catalog, &lock_fd, error);
 	if (r < 0)
 		return r;
 	/* Another process may have downloaded it meanwhile. */
 	bfs_db_close(bfs_steal(&cached->db));
-	r = open_cached(catalog, path, cached);
+	r = bfs_catalog_open_file(catalog, path, cached);
 	if (r < 0 || can_be_used(catalog, cached))
 		return r;
 	return refresh(catalog, path, cached, error);
@@ -288,10 +297,12 @@ static int open_or_refresh(struct bfs_catalog *catalog, const char *path, struct
 
 int bfs_catalog_open_packages(struct bfs_catalog *catalog, struct bfs_error *error)
 {
-	_cleanup_free_ char *path = packages_path(catalog, "sqlite");
-	struct cached cached = {NULL, 0};
+	_cleanup_free_ char *path = bfs_catalog_packages_path(catalog, "sqlite");
+	struct bfs_catalog_file cached = {NULL, 0};
 	int r;
 
+	if (catalog->depot)
+		return bfs_catalog_open_deposited(catalog, error);
 	if (!path)
 		return -ENOMEM;
 	r = open_or_refresh(catalog, path, &cached, error);

@@ -1,6 +1,7 @@
 /*
- * The parts of a catalog: the packages file (catalog_packages.c, catalog_convert.c), single
- * documents (catalog_single.c), and the finding of names (catalog.c). For these files only.
+ * The parts of a catalog: the packages file (catalog_packages.c, catalog_convert.c), the one of a
+ * depot (catalog_depot.c), single documents (catalog_single.c), and the finding of names
+ * (catalog.c). For these files only.
  */
 #ifndef BFS_INSTALLER_CATALOG_PRIVATE_H
 #define BFS_INSTALLER_CATALOG_PRIVATE_H
@@ -12,6 +13,8 @@
 
 /* Of a packages file; one with another is made anew. */
 #define BFS_CATALOG_FORMAT 1
+
+#define BFS_CATALOG_DOCUMENT_LIMIT (256 * 1024 * 1024) /* bytes; Homebrew's has some 40 million */
 
 struct bfs_catalog_tap {
 	char *name;	 /* "user/repo" */
@@ -28,7 +31,9 @@ struct bfs_catalog_entry {
 struct bfs_catalog {
 	char *tag;
 	char *root;	 /* of the API documents, without a slash at its end */
-	char *directory; /* of the cache for that root */
+	char *directory; /* of the cache for that root, or for the depot */
+	const struct bfs_depot *depot; /* NULL: there is none */
+	const char *single_directory;  /* of single documents: the one above, or the depot */
 	enum bfs_catalog_freshness freshness;
 	struct bfs_jws_key *key;
 	struct bfs_downloader *downloader; /* NULL until something is downloaded */
@@ -60,6 +65,44 @@ int bfs_catalog_make_directory(const char *root, char **ret_directory, struct bf
  * the rules of freshness.
  */
 bool bfs_catalog_is_fresh(const struct bfs_catalog *catalog, int64_t checked);
+
+/* Whether there is a depot, and it is all there is. */
+static inline bool bfs_catalog_is_offline(const struct bfs_catalog *catalog)
+{
+	return catalog->depot && !bfs_depot_is_filling(catalog->depot);
+}
+
+/* A packages file in the cache. */
+struct bfs_catalog_file {
+	sqlite3 *db;	 /* NULL: there is none that can be used */
+	int64_t checked; /* with the server, s since 1970 */
+};
+
+/* "DIRECTORY/packages.TAG.SUFFIX". Allocated. */
+char *bfs_catalog_packages_path(const struct bfs_catalog *catalog, const char *suffix);
+
+/* What is damaged, of another key, tag or format, is as if it were not there. */
+int bfs_catalog_open_file(
+	const struct bfs_catalog *catalog, const char *path, struct bfs_catalog_file *ret_file);
+
+/* A value that a packages file keeps; NULL where it has none. Allocated. */
+int bfs_catalog_get_meta(sqlite3 *db, const char *key, char **ret_value);
+
+/* Waits until no other process makes a packages file in the directory; close(2) lets the next. */
+int bfs_catalog_lock(const struct bfs_catalog *catalog, int *ret_fd, struct bfs_error *error);
+
+/* The URL of the packages document at the root (0) or at Homebrew (1). Allocated. */
+char *bfs_catalog_packages_url(const struct bfs_catalog *catalog, size_t source);
+
+/* Starts its download; what is said of the copy at hand may be NULL. */
+int bfs_catalog_start_packages(struct bfs_catalog *catalog, const char *etag,
+	const char *last_modified, struct bfs_download **ret_download, struct bfs_error *error);
+
+/*
+ * Opens the packages file of the depot's document, which is downloaded first where the depot is
+ * being filled. Leaves catalog->db NULL, successfully, where there are single documents only.
+ */
+int bfs_catalog_open_deposited(struct bfs_catalog *catalog, struct bfs_error *error);
 
 /*
  * Opens the packages file, downloading and converting the document if need be. Leaves catalog->db

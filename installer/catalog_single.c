@@ -164,6 +164,8 @@ static int load(struct bfs_catalog *catalog, const struct places *places, const 
 	_cleanup_error_ struct bfs_error failure = BFS_ERROR_INIT;
 	int r = read_cached(path, &cached);
 
+	if (r == 0 && !cached.checked && bfs_catalog_is_offline(catalog))
+		return -ENOENT;
 	if (r == 0 && (!cached.checked || !bfs_catalog_is_fresh(catalog, cached.checked))) {
 		r = download(catalog, places, &cached, path, &text, &failure);
 		if (r < 0 && r != -ENOENT && r != -ENOMEM && cached.checked) {
@@ -217,8 +219,8 @@ static void warn_unsigned(bool *warned, const char *root)
 	*warned = true;
 }
 
-static int document_path(
-	const char *directory, const char *name, char **ret_path, struct bfs_error *error)
+static int document_path(const struct bfs_catalog *catalog, const char *directory,
+	const char *name, char **ret_path, struct bfs_error *error)
 {
 	_cleanup_free_ char *parent = bfs_format("%s/formula", directory);
 	int r;
@@ -227,8 +229,22 @@ static int document_path(
 	*ret_path = bfs_format("%s/formula/%s.json", directory, name);
 	if (!parent || !*ret_path)
 		return -ENOMEM;
+	if (bfs_catalog_is_offline(catalog))
+		return 0;
 	r = bfs_make_directories(AT_FDCWD, parent, 0755);
 	return r < 0 ? bfs_error_set(error, r, "making the cache", parent, NULL) : 0;
+}
+
+/* The directory of a tap's documents: in the depot, by its name, or in the cache, by its URL. */
+static int set_tap_directory(
+	const struct bfs_catalog *catalog, struct bfs_catalog_tap *tap, struct bfs_error *error)
+{
+	if (tap->directory)
+		return 0;
+	if (!catalog->depot)
+		return bfs_catalog_make_directory(tap->url, &tap->directory, error);
+	tap->directory = bfs_format("%s/taps/%s", bfs_depot_path(catalog->depot), tap->name);
+	return tap->directory ? 0 : -ENOMEM;
 }
 
 int bfs_catalog_find_single(struct bfs_catalog *catalog, struct bfs_catalog_tap *tap,
@@ -237,13 +253,15 @@ int bfs_catalog_find_single(struct bfs_catalog *catalog, struct bfs_catalog_tap 
 	BFS_CLEANUP(release_places) struct places places = {.count = 0};
 	_cleanup_formula_ struct bfs_formula *formula = NULL;
 	_cleanup_free_ char *path = NULL;
-	const char *root = tap ? tap->url : catalog->root;
-	int r = 0;
+	/* Without a network, what lies in the depot is named by where it lies. */
+	const char *root = bfs_catalog_is_offline(catalog) ? bfs_depot_path(catalog->depot)
+			   : tap			   ? tap->url
+							   : catalog->root;
+	int r = tap ? set_tap_directory(catalog, tap, error) : 0;
 
-	if (tap && !tap->directory)
-		r = bfs_catalog_make_directory(root, &tap->directory, error);
 	if (r == 0)
-		r = document_path(tap ? tap->directory : catalog->directory, name, &path, error);
+		r = document_path(catalog, tap ? tap->directory : catalog->single_directory, name,
+			&path, error);
 	if (r == 0)
 		r = list_places(root, !tap && bfs_catalog_has_fallback(catalog), name, &places);
 	if (r == 0)

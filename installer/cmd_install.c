@@ -1,7 +1,7 @@
 /* brewfs install: from a Brewfile, names and bottle files to a new generation. */
-#include "installer/brewfile.h"
 #include "installer/commands.h"
 #include "installer/install.h"
+#include "installer/wanted.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -14,6 +14,7 @@ struct options {
 	const char *ref;
 	const char *tag;
 	const char *file;
+	const char *from;
 	const char *target_glibc;
 	bool dry_run;
 	bool json;
@@ -29,6 +30,8 @@ static const struct bfs_option option_table[] = {
 		offsetof(struct options, tag)},
 	{"file", 'f', "BREWFILE", "Read this Brewfile; - is standard input",
 		offsetof(struct options, file)},
+	{"from", 0, "DIR", "Use what 'brewfs fetch' put there, and no network",
+		offsetof(struct options, from)},
 	{"target-glibc", 0, "VERSION", "The oldest glibc among the hosts of the store",
 		offsetof(struct options, target_glibc)},
 	{"dry-run", 'n', NULL, "Say what would be done, and do nothing",
@@ -40,108 +43,8 @@ static const struct bfs_option option_table[] = {
 	{NULL, 0, NULL, NULL, 0},
 };
 
-/* What was asked for, from the command line or a Brewfile. */
-struct wanted {
-	struct bfs_resolve_request *requests;
-	size_t count;
-	struct bfs_local_bottle *bottles;
-	size_t bottle_count;
-	struct bfs_finder_tap *taps;
-	size_t tap_count;
-	struct bfs_brewfile *brewfile;
-	size_t refused;	/* entries of the Brewfile that cannot be done: exit status 1 */
-};
-
-static void wanted_release(struct wanted *wanted)
-{
-	for (size_t i = 0; i < wanted->bottle_count; i++)
-		bfs_local_bottle_release(&wanted->bottles[i]);
-	free(wanted->bottles);
-	free(wanted->requests);
-	free(wanted->taps);
-	bfs_brewfile_free(wanted->brewfile);
-}
-
-static bool is_tag(const char *name)
-{
-	return strcmp(name, "x86_64_linux") == 0 || strcmp(name, "arm64_linux") == 0;
-}
-
-static int allocate(struct wanted *wanted, size_t count)
-{
-	wanted->requests = calloc(count + 1, sizeof(*wanted->requests));
-	wanted->bottles = calloc(count + 1, sizeof(*wanted->bottles));
-	wanted->taps = calloc(count + 1, sizeof(*wanted->taps));
-	return wanted->requests && wanted->bottles && wanted->taps ? 0 : -ENOMEM;
-}
-
-/* Two bottles of one formula cannot both be what its name stands for. */
-static int check_only_bottle(const struct wanted *wanted, const struct bfs_local_bottle *bottle,
-	struct bfs_error *error)
-{
-	for (size_t i = 0; i < wanted->bottle_count; i++)
-		if (strcmp(wanted->bottles[i].formula->name, bottle->formula->name) == 0)
-			return bfs_error_set(error, -EINVAL, "reading the bottle", bottle->path,
-				"%s is a bottle of %s as well", wanted->bottles[i].path,
-				bottle->formula->name);
-	return 0;
-}
-
-static int read_operands(int count, char **operands, const char *tag, struct wanted *wanted,
-	struct bfs_error *error)
-{
-	int r = allocate(wanted, (size_t)count);
-
-	for (int i = 0; r == 0 && i < count; i++) {
-		struct bfs_resolve_request *request = &wanted->requests[wanted->count++];
-
-		request->name = operands[i];
-		if (!bfs_local_bottle_is_path(operands[i]))
-			continue;
-		r = bfs_local_bottle_read(operands[i], tag, &wanted->bottles[wanted->bottle_count],
-			error);
-		if (r < 0)
-			return r;
-		r = check_only_bottle(wanted, &wanted->bottles[wanted->bottle_count], error);
-		request->name = wanted->bottles[wanted->bottle_count++].formula->name;
-	}
-	return r;
-}
-
-static int read_brewfile(const char *file, struct wanted *wanted, struct bfs_error *error)
-{
-	_cleanup_free_ char *path = NULL;
-	int r = bfs_brewfile_choose(file, false, &path, error);
-
-	if (r == 0)
-		r = bfs_brewfile_read(path, &wanted->brewfile, error);
-	if (r == 0)
-		r = allocate(wanted, wanted->brewfile->count);
-	if (r < 0)
-		return r;
-	wanted->refused = bfs_brewfile_report(wanted->brewfile);
-	for (size_t i = 0; i < wanted->brewfile->count; i++) {
-		const struct bfs_brewfile_entry *entry = &wanted->brewfile->entries[i];
-
-		if (entry->fate != BFS_BREWFILE_INSTALL)
-			continue;
-		if (entry->kind == BFS_BREWFILE_TAP)
-			wanted->taps[wanted->tap_count++] =
-				(struct bfs_finder_tap){entry->name, entry->url};
-		else if (entry->kind == BFS_BREWFILE_BREW)
-			wanted->requests[wanted->count++] = (struct bfs_resolve_request){
-				.name = entry->name,
-				.link = entry->link,
-				.ensures_link = true,
-				.unlinks_conflicts = true,
-				.conflicts_with = entry->conflicts_with,
-			};
-	}
-	return 0;
-}
-
 /* What a Brewfile wants written when its formula is installed: the version, for other tools. */
-static int write_version_files(const struct wanted *wanted, const struct bfs_install_report *report,
+static int write_version_files(const struct bfs_wanted *wanted, const struct bfs_install_report *report,
 	struct bfs_error *error)
 {
 	for (size_t i = 0; wanted->brewfile && i < wanted->brewfile->count; i++) {
@@ -245,11 +148,12 @@ static bool is_set(const char *name)
 }
 
 static int install(const struct options *options, const char *store, const char *tag,
-	struct wanted *wanted, struct bfs_error *error)
+	const struct bfs_depot *depot, struct bfs_wanted *wanted, struct bfs_error *error)
 {
 	BFS_CLEANUP(bfs_finder_release)
 	struct bfs_finder finder = {
 		.tag = tag,
+		.depot = depot,
 		.bottles = wanted->bottles,
 		.bottle_count = wanted->bottle_count,
 		.taps = wanted->taps,
@@ -288,7 +192,7 @@ static int choose_tag(const struct options *options, const char *store, char **r
 	struct bfs_error *error)
 {
 	const char *wanted = options->tag	     ? options->tag :
-		options->ref && is_tag(options->ref) ? options->ref :
+		options->ref && bfs_wanted_is_tag(options->ref) ? options->ref :
 						       NULL;
 	const char *ref = options->ref ? options->ref : wanted ? wanted : bfs_ref_default();
 	_cleanup_free_ char *recorded = NULL;
@@ -312,7 +216,7 @@ static int check_usage(const struct options *options, int count)
 		bfs_log_error("install: either formulae or a Brewfile, not both");
 		return BFS_EXIT_USAGE;
 	}
-	if (options->tag && !is_tag(options->tag)) {
+	if (options->tag && !bfs_wanted_is_tag(options->tag)) {
 		bfs_log_error("install: %s: the tags are x86_64_linux and arm64_linux", options->tag);
 		return BFS_EXIT_USAGE;
 	}
@@ -326,9 +230,10 @@ static int check_usage(const struct options *options, int count)
 static int run(const void *fields, int count, char **operands)
 {
 	const struct options *options = fields;
-	BFS_CLEANUP(wanted_release) struct wanted wanted = {0};
+	BFS_CLEANUP(bfs_wanted_release) struct bfs_wanted wanted = {0};
 	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
 	_cleanup_free_ char *store = NULL, *tag = NULL;
+	_cleanup_depot_ struct bfs_depot *depot = NULL;
 	int r = check_usage(options, count);
 
 	bfs_log_set_quiet(options->json);
@@ -337,12 +242,14 @@ static int run(const void *fields, int count, char **operands)
 	r = bfs_store_default_path(options->store, &store);
 	if (r == 0)
 		r = choose_tag(options, store, &tag, &error);
+	if (r == 0 && options->from)
+		r = bfs_depot_open(options->from, &depot, &error);
 	if (r == 0 && count > 0)
-		r = read_operands(count, operands, tag, &wanted, &error);
+		r = bfs_wanted_from_operands(count, operands, tag, &wanted, &error);
 	else if (r == 0)
-		r = read_brewfile(options->file, &wanted, &error);
+		r = bfs_wanted_from_brewfile(options->file, &wanted, &error);
 	if (r == 0)
-		r = install(options, store, tag, &wanted, &error);
+		r = install(options, store, tag, depot, &wanted, &error);
 	if (r < 0)
 		return bfs_error_report(&error, r);
 	return r > 0 || wanted.refused > 0;

@@ -6,6 +6,7 @@
 
 #include "lib/command.h"
 
+extern const struct bfs_command bfs_cmd_fetch;
 extern const struct bfs_command bfs_cmd_install;
 
 #endif

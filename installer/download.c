@@ -401,6 +401,7 @@ static int copy_request(struct bfs_download *download, const struct bfs_download
 	download->kind = request->kind;
 	download->missing_is_final = request->missing_is_final;
 	download->expected_size = request->expected_size;
+	download->position = request->start;
 	download->size_limit = request->size_limit;
 	if (copy_string(request->accept, &download->accept) < 0 ||
 		copy_string(request->label, &download->label) < 0 ||

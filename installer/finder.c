@@ -19,7 +19,10 @@ static bool answers_to(const struct bfs_formula *formula, const char *name)
 
 static int open_once(struct bfs_finder *finder, struct bfs_error *error)
 {
-	int r = bfs_catalog_open(finder->tag, BFS_CATALOG_FRESH, &finder->catalog, error);
+	int r = finder->depot ? bfs_catalog_open_depot(
+					finder->tag, finder->depot, &finder->catalog, error)
+			      : bfs_catalog_open(finder->tag, BFS_CATALOG_FRESH,
+					&finder->catalog, error);
 
 	for (size_t i = 0; r == 0 && i < finder->tap_count; i++)
 		r = bfs_catalog_add_tap(finder->catalog, finder->taps[i].name, finder->taps[i].url,

@@ -20,6 +20,7 @@ struct bfs_finder {
 	size_t bottle_count;
 	const struct bfs_finder_tap *taps;
 	size_t tap_count;
+	const struct bfs_depot *depot;	/* the catalog is that of a depot; NULL: the API's */
 	struct bfs_catalog *catalog;	/* NULL until it is needed */
 	struct bfs_error failure;	/* of opening it: it is tried once */
 	struct bfs_tree *tree;		/* see bfs_finder_look_into() */

@@ -11,11 +11,14 @@ INSTALLER_SOURCES = \
 	installer/ca_certificates.c installer/ca_certificates.h \
 	installer/catalog.c installer/catalog.h \
 	installer/catalog_convert.c installer/catalog_private.h \
+	installer/catalog_depot.c \
 	installer/catalog_packages.c \
 	installer/catalog_single.c \
 	installer/checkpoint.c installer/checkpoint.h \
+	installer/cmd_fetch.c \
 	installer/cmd_install.c \
 	installer/commands.h \
+	installer/depot.c installer/depot.h \
 	installer/dependents.c installer/dependents.h \
 	installer/download.c installer/transport_private.h \
 	installer/download_verdict.c \
@@ -30,6 +33,8 @@ INSTALLER_SOURCES = \
 	installer/elf_strings.c installer/elf_strings.h \
 	installer/etc.c installer/etc.h \
 	installer/family.c installer/family.h \
+	installer/fetch.c installer/fetch.h \
+	installer/fetch_bottle.c installer/fetch_bottle.h \
 	installer/file_mode.c installer/file_mode.h \
 	installer/finder.c installer/finder.h \
 	installer/finish.c installer/finish.h \
@@ -86,4 +91,5 @@ INSTALLER_SOURCES = \
 	installer/tree_glob.c installer/tree_glob.h \
 	installer/unlink.c installer/unlink.h \
 	installer/url.c installer/url.h \
-	installer/version.c installer/version.h
+	installer/version.c installer/version.h \
+	installer/wanted.c installer/wanted.h

@@ -61,7 +61,7 @@ static bool is_cancelled(struct bfs_pour_set *set)
 struct source {
 	struct bfs_download *download;
 	int fd;
-	const char *path;
+	char *path;
 };
 
 static void source_release(struct source *source)
@@ -69,6 +69,7 @@ static void source_release(struct source *source)
 	bfs_download_free(source->download);
 	if (source->fd >= 0)
 		close(source->fd);
+	free(source->path);
 }
 
 static ssize_t source_read(struct source *source, void *buffer, size_t length,
@@ -87,13 +88,17 @@ static ssize_t source_read(struct source *source, void *buffer, size_t length,
 static int source_open(struct bfs_pour_set *set, const struct bfs_pour_request *request,
 	int64_t size, struct source *source, struct bfs_error *error)
 {
-	if (!request->path)
+	if (!request->path && !set->target.depot)
 		return bfs_registry_start_bottle(set->target.registry, set->target.downloader,
-			request->formula, size, &source->download, error);
-	source->path = request->path;
-	source->fd = open(request->path, O_RDONLY | O_CLOEXEC);
+			request->formula, size, 0, &source->download, error);
+	source->path = request->path ? strdup(request->path)
+				     : bfs_depot_bottle_path(set->target.depot,
+					       &request->formula->bottle_digest);
+	if (!source->path)
+		return -ENOMEM;
+	source->fd = open(source->path, O_RDONLY | O_CLOEXEC);
 	if (source->fd < 0)
-		return bfs_error_set(error, -errno, "opening the bottle", request->path, NULL);
+		return bfs_error_set(error, -errno, "opening the bottle", source->path, NULL);
 	return 0;
 }
 
@@ -144,8 +149,12 @@ static int fetch_manifest(struct bfs_pour_set *set, const struct bfs_pour_reques
 
 	if (request->path)
 		return 0;
-	r = bfs_registry_fetch_manifest(set->target.registry, set->target.downloader,
-		request->formula, ret_manifest, &missing);
+	if (set->target.depot)
+		r = bfs_depot_read_manifest(
+			set->target.depot, request->formula, ret_manifest, &missing);
+	else
+		r = bfs_registry_fetch_manifest(set->target.registry, set->target.downloader,
+			request->formula, ret_manifest, &missing);
 	if (r == -ENOENT) {
 		bfs_log_debug("%s has no manifest: %s", request->formula->name,
 			bfs_error_message(&missing, r));

@@ -1,5 +1,5 @@
 /*
- * Pours bottles, several at once: each is fetched from its registry or read from a local file, checked and turned into a
+ * Pours bottles, several at once: each is fetched from its registry or read from a local file or a depot, checked and turned into a
  * keg's tree by a thread of its own, in the order of the requests; the trees are taken in whatever order
  * the caller wants, one after the other.
  *
@@ -14,13 +14,15 @@
 #define BFS_INSTALLER_POUR_H
 
 #include "installer/bottle.h"
+#include "installer/depot.h"
 #include "installer/registry.h"
 
 /* Where they are poured into and fetched from. All is borrowed, and must outlive the set. */
 struct bfs_pour_target {
 	struct bfs_store *store;
 	const char *base_path;	/* index whose contents need not be put again; NULL for none */
-	const struct bfs_registry *registry;	/* NULL if every request has a path */
+	const struct bfs_depot *depot;		/* has the bottles; NULL: the registry */
+	const struct bfs_registry *registry;	/* NULL if there is a depot, or every request has a path */
 	struct bfs_downloader *downloader;
 };
 

@@ -121,11 +121,12 @@ int bfs_registry_manifest_sources(const struct bfs_registry *registry,
 
 int bfs_registry_start_bottle(const struct bfs_registry *registry,
 	struct bfs_downloader *downloader, const struct bfs_formula *formula, int64_t size,
-	struct bfs_download **ret_download, struct bfs_error *error)
+	int64_t start, struct bfs_download **ret_download, struct bfs_error *error)
 {
 	_cleanup_registry_sources_ struct bfs_registry_sources sources = {NULL, 0, NULL};
 	_cleanup_free_ char *label = bfs_format("%s %s", formula->name, formula->pkg_version);
-	struct bfs_download_request request = {.kind = BFS_DOWNLOAD_BLOB, .expected_size = size};
+	struct bfs_download_request request = {
+		.kind = BFS_DOWNLOAD_BLOB, .expected_size = size, .start = start};
 	int r = label ? 0 : -ENOMEM;
 
 	if (r == 0)
@@ -140,10 +141,9 @@ int bfs_registry_start_bottle(const struct bfs_registry *registry,
 
 /* Downloads and reads the index; `ret_received` is whether there was one to read. */
 static int fetch_once(struct bfs_downloader *downloader, const struct bfs_registry_sources *sources,
-	const struct bfs_formula *formula, struct bfs_bottle_manifest **ret_manifest,
-	bool *ret_received, struct bfs_error *error)
+	const struct bfs_formula *formula, struct bfs_buffer *text,
+	struct bfs_bottle_manifest **ret_manifest, bool *ret_received, struct bfs_error *error)
 {
-	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
 	struct bfs_download_request request = {
 		.sources = sources->list,
 		.source_count = sources->count,
@@ -152,18 +152,20 @@ static int fetch_once(struct bfs_downloader *downloader, const struct bfs_regist
 		.expected_size = -1,
 		.size_limit = BFS_BOTTLE_MANIFEST_LIMIT,
 	};
-	int r = bfs_download_fetch(downloader, &request, &text, error);
+	int r;
 
+	bfs_buffer_clear(text);
+	r = bfs_download_fetch(downloader, &request, text, error);
 	*ret_received = r == 0;
 	if (r < 0)
 		return r;
 	return bfs_bottle_manifest_parse(
-		text.data, text.length, formula->name, formula, ret_manifest, error);
+		text->data, text->length, formula->name, formula, ret_manifest, error);
 }
 
-int bfs_registry_fetch_manifest(const struct bfs_registry *registry,
+int bfs_registry_fetch_index(const struct bfs_registry *registry,
 	struct bfs_downloader *downloader, const struct bfs_formula *formula,
-	struct bfs_bottle_manifest **ret_manifest, struct bfs_error *error)
+	struct bfs_buffer *text, struct bfs_bottle_manifest **ret_manifest, struct bfs_error *error)
 {
 	_cleanup_registry_sources_ struct bfs_registry_sources sources = {NULL, 0, NULL};
 	bool received;
@@ -174,9 +176,19 @@ int bfs_registry_fetch_manifest(const struct bfs_registry *registry,
 	if (sources.count == 0)
 		return bfs_error_set(error, -ENOENT, "looking for the bottle's manifest",
 			formula->name, "there is none where the bottle is");
-	r = fetch_once(downloader, &sources, formula, ret_manifest, &received, error);
+	r = fetch_once(downloader, &sources, formula, text, ret_manifest, &received, error);
 	if (!received || (r != -ENOENT && r != -EBADMSG))
 		return r;
 	bfs_error_clear(error);
-	return fetch_once(downloader, &sources, formula, ret_manifest, &received, error);
+	return fetch_once(downloader, &sources, formula, text, ret_manifest, &received, error);
+}
+
+int bfs_registry_fetch_manifest(const struct bfs_registry *registry,
+	struct bfs_downloader *downloader, const struct bfs_formula *formula,
+	struct bfs_bottle_manifest **ret_manifest, struct bfs_error *error)
+{
+	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
+
+	return bfs_registry_fetch_index(
+		registry, downloader, formula, &text, ret_manifest, error);
 }

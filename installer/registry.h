@@ -61,10 +61,13 @@ int bfs_registry_manifest_sources(const struct bfs_registry *registry,
 	const struct bfs_formula *formula, struct bfs_registry_sources *ret_sources,
 	struct bfs_error *error);
 
-/* Starts the download of the bottle. `size` is the manifest's bottle_size, -1 where not known. */
+/*
+ * Starts the download of the bottle. `size` is the manifest's bottle_size, -1 where not known;
+ * `start` the bytes that are there already (installer/transport.h).
+ */
 int bfs_registry_start_bottle(const struct bfs_registry *registry,
 	struct bfs_downloader *downloader, const struct bfs_formula *formula, int64_t size,
-	struct bfs_download **ret_download, struct bfs_error *error);
+	int64_t start, struct bfs_download **ret_download, struct bfs_error *error);
 
 /*
  * Fetches the image index and picks the bottle's entry; where there is none, fetches once more,
@@ -75,5 +78,11 @@ int bfs_registry_start_bottle(const struct bfs_registry *registry,
 int bfs_registry_fetch_manifest(const struct bfs_registry *registry,
 	struct bfs_downloader *downloader, const struct bfs_formula *formula,
 	struct bfs_bottle_manifest **ret_manifest, struct bfs_error *error);
+
+/* The same, with the text of the index, which replaces what the buffer holds. */
+int bfs_registry_fetch_index(const struct bfs_registry *registry,
+	struct bfs_downloader *downloader, const struct bfs_formula *formula,
+	struct bfs_buffer *text, struct bfs_bottle_manifest **ret_manifest,
+	struct bfs_error *error);
 
 #endif

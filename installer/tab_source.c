@@ -1,6 +1,6 @@
 #include "installer/tab_source.h"
 
-#include "installer/bottle_manifest.h"
+#include "installer/depot.h"
 #include "installer/installed.h"
 #include "lib/log.h"
 
@@ -31,11 +31,16 @@ static bool matters(const struct bfs_tab_source *source, const struct bfs_formul
 static int fetch(
 	struct bfs_tab_source *source, const struct bfs_formula *formula, struct bfs_error *error)
 {
-	int r = source->registry ? 0 : bfs_registry_new(&source->registry, error);
+	int r = 0;
 
+	bfs_bottle_manifest_free(bfs_steal(&source->manifest));
+	if (source->finder->depot)
+		return bfs_depot_read_manifest(
+			source->finder->depot, formula, &source->manifest, error);
+	if (!source->registry)
+		r = bfs_registry_new(&source->registry, error);
 	if (r == 0 && !source->downloader)
 		r = bfs_downloader_new(NULL, &source->downloader, error);
-	bfs_bottle_manifest_free(bfs_steal(&source->manifest));
 	if (r == 0)
 		r = bfs_registry_fetch_manifest(
 			source->registry, source->downloader, formula, &source->manifest, error);

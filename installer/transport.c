@@ -388,6 +388,7 @@ int bfs_download_start(struct bfs_downloader *downloader,
 	if (download->label)
 		download->bar = bfs_progress_add(
 			downloader->progress, download->label, download->expected_size);
+	bfs_progress_bar_advance(download->bar, download->position);
 	pthread_mutex_lock(&downloader->lock);
 	download->previous = downloader->last;
 	if (downloader->last)

@@ -91,6 +91,8 @@ struct bfs_download_request {
 	const char *accept;    /* value of the Accept header, or NULL */
 	const char *label;     /* on the progress bar; NULL: no bar */
 	int64_t expected_size; /* bytes; -1: not known */
+	/* Of a blob: the bytes that the caller has already; they are not downloaded and not read. */
+	int64_t start;
 	uint64_t size_limit;   /* bytes, after decompression; 0: none */
 	/* Of the copy at hand: 304 then ends the download with no bytes. Sent to the first source
 	 * only. */

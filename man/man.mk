@@ -3,6 +3,7 @@ dist_man_MANS = \
 	man/brewfs.1 \
 	man/brewfs-deps.1 \
 	man/brewfs-du.1 \
+	man/brewfs-fetch.1 \
 	man/brewfs-format.5 \
 	man/brewfs-fsck.1 \
 	man/brewfs-help.1 \

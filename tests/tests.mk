@@ -56,6 +56,7 @@ SCRIPT_TESTS = \
 	tests/fs/test-stuck.sh \
 	tests/index/test-commands.sh \
 	tests/man/test-man.sh \
+	tests/system/test-fetch.py \
 	tests/system/test-fresh.py \
 	tests/system/test-hostile.py \
 	tests/system/test-kill.py \
