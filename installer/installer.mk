@@ -81,6 +81,7 @@ INSTALLER_SOURCES = \
 	installer/steps_links.c \
 	installer/steps_paths.c \
 	installer/steps_text.c \
+	installer/steps_values.c \
 	installer/step_script.c installer/step_script.h \
 	installer/step_script_runtimes.c installer/step_script_private.h \
 	installer/tab.c installer/tab.h \

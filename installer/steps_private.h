@@ -1,7 +1,7 @@
 /*
  * What the files of the step runner share: steps.c (order, guards, what is handed back),
- * steps_paths.c (paths and templates), steps_files.c, steps_copy.c, steps_links.c, steps_text.c,
- * steps_gunzip.c (the actions).
+ * steps_values.c (path values and templates), steps_paths.c (what is at a path), and the actions:
+ * steps_files.c, steps_copy.c, steps_links.c, steps_text.c, steps_gunzip.c.
  */
 #ifndef BFS_INSTALLER_STEPS_PRIVATE_H
 #define BFS_INSTALLER_STEPS_PRIVATE_H
@@ -43,7 +43,7 @@ int bfs_steps_later(struct bfs_steps_runner *runner, const char *format, ...)
  */
 int bfs_steps_fail(struct bfs_steps_runner *runner, int code, const char *path, const char *reason);
 
-/* --- steps_paths.c --- */
+/* --- steps_values.c --- */
 
 /*
  * Replaces the {{tokens}} of a text; unknown ones stay. BFS_STEP_LATER for {{user}} and {{temp}}.
@@ -64,6 +64,8 @@ int bfs_steps_locate(struct bfs_steps_runner *runner, const json_t *value, char 
 /* The value under a key of the step, which must have it. */
 int bfs_steps_locate_key(
 	struct bfs_steps_runner *runner, const json_t *step, const char *key, char **ret_path);
+
+/* --- steps_paths.c --- */
 
 /*
  * The paths in the prefix that a value stands for: those its pattern matches, or itself, which need
