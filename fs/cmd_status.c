@@ -4,6 +4,7 @@
 #include "index/store.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -108,6 +109,24 @@ static void print_requests(const json_t *daemon)
 	printf("%s\n", *separator ? "" : "none");
 }
 
+/* "12 hits, 3 misses, 45.6MB fetched in 50 reads; up to 25GB", or "off". */
+static void print_cache(const json_t *daemon)
+{
+	const json_t *cache = json_object_get(json_object_get(daemon, "contents"), "cache");
+	char bytes[BFS_SIZE_TEXT_SIZE], quota[BFS_SIZE_TEXT_SIZE];
+
+	if (!json_is_object(cache)) {
+		print_line("cache", "off");
+		return;
+	}
+	print_line("cache",
+		"%" PRId64 " hits, %" PRId64 " misses, %s fetched in %" PRId64 " reads; up to %s",
+		get_int(cache, "hits"), get_int(cache, "misses"),
+		bfs_size_text((uint64_t)get_int(cache, "fetch_bytes"), bytes),
+		get_int(cache, "fetch_reads"),
+		bfs_size_text((uint64_t)get_int(cache, "quota"), quota));
+}
+
 static void print_daemon(const json_t *daemon)
 {
 	const json_t *generations = json_object_get(daemon, "generations");
@@ -126,6 +145,7 @@ static void print_daemon(const json_t *daemon)
 		get_int(daemon, "pid"), format_age(get_int(daemon, "started"), age),
 		get_int(daemon, "threads"), get_int(daemon, "readahead_kib"));
 	print_features(daemon);
+	print_cache(daemon);
 	print_requests(daemon);
 }
 

@@ -4,6 +4,7 @@
 #include "fs/driver.h"
 #include "fs/follow.h"
 #include "fs/report.h"
+#include "index/cache.h"
 #include "index/snapshot.h"
 #include "lib/file.h"
 #include "lib/log.h"
@@ -35,6 +36,7 @@ enum event {
 struct bfs_daemon {
 	struct bfs_daemon_config config;
 	struct bfs_stats stats;
+	struct bfs_cache *cache; /* of contents; NULL without one */
 	struct bfs_content_reader *reader;
 	struct bfs_lineage *lineage;
 	struct bfs_responders *responders;
@@ -106,6 +108,32 @@ static int make_events(struct bfs_daemon *daemon)
 		       : 0;
 }
 
+static bool wants_cache(const struct bfs_daemon *daemon)
+{
+	enum bfs_cache_use use = daemon->config.options->cache;
+
+	return use == BFS_CACHE_ON ||
+	       (use == BFS_CACHE_AUTO && bfs_cache_suits(bfs_store_fd(daemon->config.store)));
+}
+
+/* Contents can be read without a cache: what fails here costs time, no more. */
+static void make_cache(struct bfs_daemon *daemon)
+{
+	_cleanup_free_ char *directory = NULL;
+	struct bfs_cache_config config = {.quota = daemon->config.options->cache_quota,
+		.verify = daemon->config.options->cache_verify};
+	int r = bfs_cache_directory(&directory, NULL);
+
+	config.directory = directory;
+	if (r == 0)
+		r = bfs_cache_new(&config, &daemon->cache);
+	if (r == 0)
+		r = bfs_content_reader_use_cache(daemon->reader, daemon->cache);
+	if (r < 0)
+		bfs_log_warning("contents are not kept in the local cache%s%s: %s",
+			directory ? " " : "", directory ? directory : "", strerror(-r));
+}
+
 static int make_parts(struct bfs_daemon *daemon)
 {
 	const struct bfs_mount_options *options = daemon->config.options;
@@ -113,6 +141,8 @@ static int make_parts(struct bfs_daemon *daemon)
 
 	if (r == 0)
 		r = bfs_content_reader_new(daemon->config.store, &daemon->reader);
+	if (r == 0 && wants_cache(daemon))
+		make_cache(daemon);
 	if (r == 0)
 		r = bfs_reads_new(daemon->reader, &daemon->stats, options->threads, &daemon->reads);
 	if (r == 0)
@@ -351,6 +381,8 @@ static void answer(struct bfs_daemon *daemon)
 		.lineage = daemon->lineage,
 		.follow = daemon->follow,
 		.stats = &daemon->stats,
+		.reader = daemon->reader,
+		.cache = daemon->cache,
 		.options = daemon->config.options,
 		.in_force = atomic_load(&daemon->driver.in_force),
 		.threads = thread_count(daemon),
@@ -378,6 +410,8 @@ static bool stop_threads(struct bfs_daemon *daemon)
 
 	if (daemon->answering && !bfs_responders_stop(daemon->responders, STOP_TIME))
 		stopped = false;
+	if (!bfs_content_reader_stop(daemon->reader, STOP_TIME))
+		stopped = false;
 	return stopped;
 }
 
@@ -404,6 +438,7 @@ bool bfs_daemon_free(struct bfs_daemon *daemon)
 	bfs_responders_free(daemon->responders);
 	bfs_lineage_free(daemon->lineage);
 	bfs_content_reader_free(daemon->reader);
+	bfs_cache_free(daemon->cache);
 	for (int i = 0; i < EVENT_COUNT; i++)
 		if (daemon->fds[i] >= 0)
 			close(daemon->fds[i]);

@@ -127,6 +127,34 @@ static int set_ref(struct bfs_mount_options *options, const char *ref)
 	return 1;
 }
 
+/* "off", "on", "auto", or how much may be kept: "512M", "20G". */
+static int set_cache(
+	struct bfs_mount_options *options, const char *value, struct bfs_error *error)
+{
+	static const char *const words[] = {"auto", "off", "on"};
+	static const char units[] = "KMGT";
+	const char *unit;
+	uint64_t number;
+	char *end;
+
+	for (size_t i = 0; i < BFS_ARRAY_LENGTH(words); i++)
+		if (strcmp(value, words[i]) == 0) {
+			options->cache = (enum bfs_cache_use)i;
+			options->cache_quota = 0;
+			return 1;
+		}
+	errno = 0;
+	number = strtoull(value, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (errno || *value < '0' || *value > '9' || !unit || end[1] || number == 0 ||
+		number > UINT64_C(1) << 20)
+		return bfs_error_set(error, -EINVAL, "reading the mount options", value,
+			"cache is auto, on, off, or a size such as 512M or 20G");
+	options->cache = BFS_CACHE_ON;
+	options->cache_quota = number << (10 * (unit - units + 1));
+	return 1;
+}
+
 /* "no_NAME" and "NAME" of features; "answer_open" and "answer_opendir", what turning the first two
  * off means. */
 static int parse_feature(struct bfs_mount_options *options, const char *option)
@@ -160,6 +188,8 @@ static int parse_flag(
 		options->allow_other = *option == 'a';
 	else if (strcmp(option, "debug") == 0)
 		options->debug = true;
+	else if (strcmp(option, "cache_verify") == 0)
+		options->cache_verify = true;
 	else if (is_listed(kernel_options, option)) {
 		r = bfs_buffer_append_format(&options->kernel, ",%s", option);
 		return r < 0 ? r : 1;
@@ -173,11 +203,13 @@ static int parse_flag(
 static int parse_option(
 	struct bfs_mount_options *options, const char *option, struct bfs_error *error)
 {
-	const char *ref = value_of(option, "ref");
+	const char *ref = value_of(option, "ref"), *cache = value_of(option, "cache");
 	int r;
 
 	if (ref)
 		return set_ref(options, ref);
+	if (cache)
+		return set_cache(options, cache, error);
 	r = parse_numeric(options, option, error);
 	if (r == 0)
 		r = parse_feature(options, option);

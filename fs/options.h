@@ -14,6 +14,12 @@
 #define BFS_THREADS_DEFAULT 16
 #define BFS_THREADS_MAX	    256
 
+enum bfs_cache_use {
+	BFS_CACHE_AUTO, /* contents are kept where the store is slow for each operation */
+	BFS_CACHE_OFF,
+	BFS_CACHE_ON
+};
+
 struct bfs_mount_options {
 	char *ref; /* NULL where none is given; owned */
 	uid_t uid; /* owner of all files */
@@ -24,6 +30,9 @@ struct bfs_mount_options {
 	unsigned interval;	  /* ms between looks at the ref */
 	unsigned readahead;	  /* KiB; 0: the kernel's own */
 	unsigned features;	  /* BFS_FEATURE_BITs wanted */
+	enum bfs_cache_use cache;
+	uint64_t cache_quota; /* bytes; 0: the cache's own default */
+	bool cache_verify;    /* hash each cached file when it is opened */
 	struct bfs_buffer kernel; /* for libfuse: "ro,nosuid,nodev,..."; owned */
 };
 

@@ -135,10 +135,10 @@ static int reply(struct bfs_reads *reads, struct bfs_responder *responder, const
 	void *handle;
 	int fd, r;
 
-	r = bfs_content_open(reads->reader, &job->content, &fd, &position, &handle);
+	r = bfs_content_open(reads->reader, &job->content, job->offset, job->size, &fd, &position,
+		&handle);
 	if (r < 0)
 		return r;
-	position += job->offset;
 	if (reads->splice && big)
 		r = reply_spliced(job, fd, position);
 	else

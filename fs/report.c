@@ -54,13 +54,37 @@ static json_t *follow_to_json(struct bfs_follow *follow)
 		null_if_empty(state.lease));
 }
 
+/* Where contents came from: files that were open, the local cache, the store. */
+static json_t *contents_to_json(const struct bfs_report_sources *sources)
+{
+	struct bfs_content_counts counts;
+	json_t *cache = NULL;
+
+	bfs_content_reader_get_counts(sources->reader, &counts);
+	if (sources->cache)
+		cache = json_pack(
+			"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "quota",
+			(json_int_t)bfs_cache_quota(sources->cache), "hits",
+			(json_int_t)counts.cache_hits, "misses", (json_int_t)counts.cache_misses,
+			"damaged", (json_int_t)counts.cache_damaged, "kept",
+			(json_int_t)counts.cache_kept, "evicted", (json_int_t)counts.cache_evicted,
+			"fetch_reads", (json_int_t)counts.fetch_reads, "fetch_bytes",
+			(json_int_t)counts.fetch_bytes, "fetched",
+			(json_int_t)counts.fetch_completed, "failed",
+			(json_int_t)counts.fetch_failed, "under_way",
+			(json_int_t)counts.fetch_under_way);
+	return json_pack("{s:I, s:I, s:I, s:o?}", "open_hits", (json_int_t)counts.open_hits,
+		"open_misses", (json_int_t)counts.open_misses, "store_opens",
+		(json_int_t)counts.store_opens, "cache", cache);
+}
+
 static json_t *build(const struct bfs_report_sources *sources)
 {
 	json_t *generations = generations_to_json(sources->lineage);
 	const json_t *current = json_array_get(generations, 0);
 
 	return json_pack(
-		"{s:I, s:o, s:o, s:s, s:s, s:O*, s:O*, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:o}",
+		"{s:I, s:o, s:o, s:s, s:s, s:O*, s:O*, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:o, s:o}",
 		"pid", (json_int_t)getpid(), "mountpoint", bfs_text_json(sources->mountpoint),
 		"store", bfs_text_json(bfs_store_path(sources->store)), "store_uuid",
 		bfs_store_uuid(sources->store), "ref", sources->ref, "generation",
@@ -69,7 +93,8 @@ static json_t *build(const struct bfs_report_sources *sources)
 		(json_int_t)(time(NULL) - sources->started), "follow",
 		follow_to_json(sources->follow), "features", features_to_json(sources->in_force),
 		"threads", (json_int_t)sources->threads, "readahead_kib",
-		(json_int_t)sources->readahead, "stats", bfs_stats_to_json(sources->stats));
+		(json_int_t)sources->readahead, "stats", bfs_stats_to_json(sources->stats),
+		"contents", contents_to_json(sources));
 }
 
 char *bfs_report_build(const struct bfs_report_sources *sources)

@@ -6,6 +6,7 @@
 
 #include "fs/follow.h"
 #include "fs/options.h"
+#include "index/cache.h"
 
 struct bfs_report_sources {
 	struct bfs_store *store;
@@ -14,6 +15,8 @@ struct bfs_report_sources {
 	struct bfs_lineage *lineage;
 	struct bfs_follow *follow;
 	const struct bfs_stats *stats;
+	struct bfs_content_reader *reader;
+	const struct bfs_cache *cache; /* NULL without one */
 	const struct bfs_mount_options *options;
 	unsigned in_force; /* BFS_FEATURE_BITs */
 	unsigned threads;

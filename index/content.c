@@ -1,5 +1,7 @@
 #include "index/content.h"
 
+#include "index/cache.h"
+#include "index/fetch.h"
 #include "index/store.h"
 #include "lib/file.h"
 
@@ -10,11 +12,12 @@
 /* Descriptors kept open: a small part of the usual soft limit of 1,024, which the daemon cannot count on raising. */
 #define OPEN_FILES 128
 
-/* A file of the store: a pack or an object. */
+/* A file of the store, a pack or an object, or the copy of one. */
 struct open_file {
 	struct bfs_digest digest;
 	bool packed, executable;
-	int fd;			/* -1: a free slot */
+	int fd;
+	struct bfs_fetch *fetch;	/* of a copy that comes; it owns `fd` then */
 	unsigned users;
 	uint64_t used;		/* clock value of the last use */
 	bool cached;		/* false: closed when its last user leaves */
@@ -22,9 +25,12 @@ struct open_file {
 
 struct bfs_content_reader {
 	struct bfs_store *store;
+	struct bfs_cache *cache;	/* both NULL without one */
+	struct bfs_fetcher *fetcher;
 	pthread_mutex_t lock;	/* protects everything below */
 	uint64_t clock;
 	struct open_file *files[OPEN_FILES];
+	uint64_t open_hits, open_misses, store_opens;
 };
 
 int bfs_content_reader_new(struct bfs_store *store, struct bfs_content_reader **ret_reader)
@@ -39,9 +45,26 @@ int bfs_content_reader_new(struct bfs_store *store, struct bfs_content_reader **
 	return 0;
 }
 
+int bfs_content_reader_use_cache(struct bfs_content_reader *reader, struct bfs_cache *cache)
+{
+	int r = bfs_fetcher_new(reader->store, cache, &reader->fetcher);
+
+	if (r == 0)
+		reader->cache = cache;
+	return r;
+}
+
+bool bfs_content_reader_stop(struct bfs_content_reader *reader, unsigned timeout)
+{
+	return !reader || !reader->fetcher || bfs_fetcher_stop(reader->fetcher, timeout);
+}
+
 static void close_file(struct open_file *file)
 {
-	close(file->fd);
+	if (file->fetch)
+		bfs_fetch_release(file->fetch);
+	else
+		close(file->fd);
 	free(file);
 }
 
@@ -52,6 +75,7 @@ void bfs_content_reader_free(struct bfs_content_reader *reader)
 	for (size_t i = 0; i < OPEN_FILES; i++)
 		if (reader->files[i])
 			close_file(reader->files[i]);
+	bfs_fetcher_free(reader->fetcher);
 	pthread_mutex_destroy(&reader->lock);
 	free(reader);
 }
@@ -84,21 +108,48 @@ static struct open_file *find_file(struct bfs_content_reader *reader,
 	return NULL;
 }
 
-static int open_file(struct bfs_content_reader *reader, const struct bfs_content *content,
-	struct open_file **ret_file)
+static int open_in_store(struct bfs_content_reader *reader, const struct bfs_content *content)
 {
 	char name[BFS_STORE_NAME_SIZE];
-	struct open_file *file = calloc(1, sizeof(*file));
+	int fd;
 
-	if (!file)
-		return -ENOMEM;
 	if (content->packed)
 		bfs_store_pack_name(&content->pack, name);
 	else
 		bfs_store_object_name(content, name);
-	file->fd = openat(bfs_store_fd(reader->store), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(bfs_store_fd(reader->store), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	pthread_mutex_lock(&reader->lock);
+	reader->store_opens++;
+	pthread_mutex_unlock(&reader->lock);
+	return fd;
+}
+
+/* The copy, whole or on its way; a negative errno where there is none and can be none. */
+static int open_copy(struct bfs_content_reader *reader, const struct bfs_content *content,
+	struct open_file *file)
+{
+	int r = bfs_cache_open(reader->cache, content, &file->fd);
+
+	if (r == -ENOENT)
+		r = bfs_fetch_begin(reader->fetcher, content, &file->fetch);
+	if (r == 0 && file->fetch)
+		file->fd = bfs_fetch_fd(file->fetch);
+	return r;
+}
+
+static int open_file(struct bfs_content_reader *reader, const struct bfs_content *content,
+	bool in_store, struct open_file **ret_file)
+{
+	struct open_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return -ENOMEM;
+	if (in_store || !reader->cache || open_copy(reader, content, file) < 0)
+		file->fd = open_in_store(reader, content);
 	if (file->fd < 0) {
-		int code = -errno;
+		int code = file->fd;
 
 		free(file);
 		return code;
@@ -169,37 +220,139 @@ static bool evict(struct bfs_content_reader *reader)
 
 /* Where the process may not have as many files open as would be kept, fewer are kept. */
 static int open_or_evict(struct bfs_content_reader *reader, const struct bfs_content *content,
-	struct open_file **ret_file)
+	bool in_store, struct open_file **ret_file)
 {
 	int r;
 
 	do
-		r = open_file(reader, content, ret_file);
+		r = open_file(reader, content, in_store, ret_file);
 	while ((r == -EMFILE || r == -ENFILE) && evict(reader));
 	return r;
 }
 
-int bfs_content_open(struct bfs_content_reader *reader, const struct bfs_content *content,
-	int *ret_fd, uint64_t *ret_offset, void **ret_handle)
+/* A file that is open, one user more, or a newly opened one. */
+static int use_file(struct bfs_content_reader *reader, const struct bfs_content *content,
+	struct open_file **ret_file)
 {
+	struct open_file *file;
+	int r;
+
+	pthread_mutex_lock(&reader->lock);
+	file = find_file(reader, content);
+	if (file)
+		reader->open_hits++;
+	else
+		reader->open_misses++;
+	pthread_mutex_unlock(&reader->lock);
+	if (!file) {
+		r = open_or_evict(reader, content, false, &file);
+		if (r < 0)
+			return r;
+		keep_file(reader, file);
+	}
+	*ret_file = file;
+	return 0;
+}
+
+/* Closes it when its last user leaves. */
+static void drop_file(struct bfs_content_reader *reader, struct open_file *file)
+{
+	pthread_mutex_lock(&reader->lock);
+	for (size_t i = 0; i < OPEN_FILES; i++)
+		if (reader->files[i] == file)
+			reader->files[i] = NULL;
+	file->cached = false;
+	pthread_mutex_unlock(&reader->lock);
+	bfs_content_close(reader, file);
+}
+
+/* A copy that cannot be had, for whatever reason, is none: the store itself is read. */
+static int use_store(struct bfs_content_reader *reader, const struct bfs_content *content,
+	struct open_file **file)
+{
+	int r;
+
+	drop_file(reader, *file);
+	r = open_or_evict(reader, content, true, file);
+	if (r == 0)
+		keep_file(reader, *file);
+	return r;
+}
+
+int bfs_content_open(struct bfs_content_reader *reader, const struct bfs_content *content,
+	uint64_t offset, size_t length, int *ret_fd, uint64_t *ret_position, void **ret_handle)
+{
+	uint64_t position = offset + (content->packed ? content->offset : 0);
 	struct open_file *file;
 	int r;
 
 	if (content->size == 0)
 		return -EINVAL;
-	pthread_mutex_lock(&reader->lock);
-	file = find_file(reader, content);
-	pthread_mutex_unlock(&reader->lock);
-	if (!file) {
-		r = open_or_evict(reader, content, &file);
-		if (r < 0)
-			return r;
-		keep_file(reader, file);
-	}
+	r = use_file(reader, content, &file);
+	if (r == 0 && file->fetch && bfs_fetch_wait(file->fetch, position, length) < 0)
+		r = use_store(reader, content, &file);
+	if (r < 0)
+		return r;
 	*ret_fd = file->fd;
-	*ret_offset = content->packed ? content->offset : 0;
+	*ret_position = position;
 	*ret_handle = file;
 	return 0;
+}
+
+void bfs_content_want(struct bfs_content_reader *reader, const struct bfs_content *content,
+	uint64_t offset, uint64_t length)
+{
+	int fd;
+
+	if (!reader->cache || content->size == 0)
+		return;
+	if (bfs_cache_open(reader->cache, content, &fd) == 0)
+		close(fd);
+	else
+		bfs_fetch_want(reader->fetcher, content,
+			offset + (content->packed ? content->offset : 0), length);
+}
+
+int bfs_content_bring(struct bfs_content_reader *reader, const struct bfs_content *content,
+	uint64_t *ret_bytes)
+{
+	struct bfs_fetch *fetch;
+	int fd, r;
+
+	if (!reader->cache)
+		return -EINVAL;
+	if (content->size == 0)
+		return 0;
+	if (bfs_cache_open(reader->cache, content, &fd) == 0) {
+		close(fd);
+		return 0;
+	}
+	r = bfs_fetch_begin(reader->fetcher, content, &fetch);
+	if (r < 0)
+		return r;
+	r = bfs_fetch_finish(fetch);
+	if (r == 0)
+		*ret_bytes = bfs_fetch_size(fetch);
+	bfs_fetch_release(fetch);
+	return r < 0 ? r : 1;
+}
+
+void bfs_content_reader_get_counts(
+	struct bfs_content_reader *reader, struct bfs_content_counts *ret_counts)
+{
+	struct bfs_cache_counts cache = {0};
+	struct bfs_fetch_counts fetch = {0};
+
+	if (reader->cache)
+		bfs_cache_get_counts(reader->cache, &cache);
+	if (reader->fetcher)
+		bfs_fetcher_get_counts(reader->fetcher, &fetch);
+	pthread_mutex_lock(&reader->lock);
+	*ret_counts = (struct bfs_content_counts){reader->open_hits, reader->open_misses,
+		reader->store_opens, cache.hits, cache.misses, cache.damaged, cache.kept,
+		cache.evicted, fetch.reads, fetch.bytes, fetch.completed, fetch.failed,
+		fetch.under_way};
+	pthread_mutex_unlock(&reader->lock);
 }
 
 void bfs_content_close(struct bfs_content_reader *reader, void *handle)
@@ -226,10 +379,10 @@ ssize_t bfs_content_read(struct bfs_content_reader *reader, const struct bfs_con
 		return 0;
 	if (length > content->size - offset)
 		length = content->size - offset;
-	r = bfs_content_open(reader, content, &fd, &start, &handle);
+	r = bfs_content_open(reader, content, offset, length, &fd, &start, &handle);
 	if (r < 0)
 		return r;
-	r = bfs_pread_all(fd, ret_data, length, start + offset);
+	r = bfs_pread_all(fd, ret_data, length, start);
 	bfs_content_close(reader, handle);
 	if (r < 0)
 		return r == -ENODATA ? -EIO : r;

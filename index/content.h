@@ -30,6 +30,7 @@ struct bfs_content {
 };
 
 struct bfs_store;
+struct bfs_cache;
 
 /*
  * Reads contents of one store. Thread-safe. Keeps the most recently used descriptors open, a bounded number
@@ -43,6 +44,18 @@ BFS_DEFINE_CLEANUP(struct bfs_content_reader *, bfs_cleanup_content_reader, bfs_
 #define _cleanup_content_reader_ BFS_CLEANUP(bfs_cleanup_content_reader)
 
 /*
+ * Has packs and objects kept in a local cache, and read there (index/cache.h, index/fetch.h); where
+ * that cannot be, in the store as before. To be called before the first read. The cache is borrowed. -ENOMEM.
+ */
+int bfs_content_reader_use_cache(struct bfs_content_reader *reader, struct bfs_cache *cache);
+
+/*
+ * Ends what the reader does in the background, waiting at most `timeout` ms. False where it is stuck in the
+ * store: then the reader and what it uses must stay. Needed only with a cache, before it is freed.
+ */
+bool bfs_content_reader_stop(struct bfs_content_reader *reader, unsigned timeout);
+
+/*
  * Reads up to `length` bytes from `offset` of the content: the count read, 0 at its end, or a negative errno
  * (-EIO where the store's file is shorter than the content says, -ENOENT where it is missing).
  */
@@ -50,12 +63,36 @@ ssize_t bfs_content_read(struct bfs_content_reader *reader, const struct bfs_con
 	void *ret_data, size_t length, uint64_t offset);
 
 /*
- * A descriptor that holds the content's bytes from `*ret_offset` on, for splicing. It stays valid until
- * bfs_content_close() gives it back under the same `ret_handle`.
+ * A descriptor that holds `length` bytes of the content from `offset` on, at `*ret_position` of the file, for
+ * splicing; waits until they are there, where they come from the store into the cache. The other bytes of the
+ * content may not be there. It stays valid until bfs_content_close() gives it back under the same `ret_handle`.
  */
 int bfs_content_open(struct bfs_content_reader *reader, const struct bfs_content *content,
-	int *ret_fd, uint64_t *ret_offset, void **ret_handle);
+	uint64_t offset, size_t length, int *ret_fd, uint64_t *ret_position, void **ret_handle);
 void bfs_content_close(struct bfs_content_reader *reader, void *handle);
+
+/* Says that these bytes will be asked for soon. With a cache they are brought in the background; else nothing. */
+void bfs_content_want(struct bfs_content_reader *reader, const struct bfs_content *content,
+	uint64_t offset, uint64_t length);
+
+/*
+ * Brings the pack or object that holds the content into the cache, and returns when it is there: 1 if it came from
+ * the store, 0 if it was there. -EBADMSG where the store's file has another digest, -EFBIG and -ENOSPC where the
+ * cache cannot hold it. `ret_bytes`: of the file, if it came.
+ */
+int bfs_content_bring(struct bfs_content_reader *reader, const struct bfs_content *content,
+	uint64_t *ret_bytes);
+
+/* What it did so far. Without a cache only the first three grow. */
+struct bfs_content_counts {
+	uint64_t open_hits;	/* reads whose file was open */
+	uint64_t open_misses;	/* whose file had to be opened */
+	uint64_t store_opens;	/* files opened in the store, to be read there */
+	uint64_t cache_hits, cache_misses, cache_damaged, cache_kept, cache_evicted; /* files; index/cache.h */
+	uint64_t fetch_reads, fetch_bytes, fetch_completed, fetch_failed, fetch_under_way; /* index/fetch.h */
+};
+void bfs_content_reader_get_counts(
+	struct bfs_content_reader *reader, struct bfs_content_counts *ret_counts);
 
 /* Appends the whole content to `buffer` and checks its digest. -EFBIG where it is longer than `limit`. */
 int bfs_content_load(struct bfs_content_reader *reader, const struct bfs_content *content,

@@ -1,5 +1,7 @@
 # The store: objects, packs, trees, generations. No FUSE, no curl.
 INDEX_SOURCES = \
+	index/cache.c index/cache.h \
+	index/cache_room.c index/cache_room.h \
 	index/check.c index/check.h \
 	index/check_file.c index/check_file.h \
 	index/check_files.c index/check_files.h \
@@ -15,6 +17,8 @@ INDEX_SOURCES = \
 	index/cmd_log.c \
 	index/content.c index/content.h \
 	index/diff.c index/diff.h \
+	index/fetch.c index/fetch.h \
+	index/fetch_blocks.c index/fetch_blocks.h \
 	index/flatten.c index/flatten.h \
 	index/keg.c index/keg.h \
 	index/known.c index/known.h \

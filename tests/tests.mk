@@ -2,6 +2,7 @@
 C_TESTS = \
 	tests/fs/test-mountinfo \
 	tests/fs/test-options \
+	tests/index/test-cache \
 	tests/index/test-check \
 	tests/index/test-diff \
 	tests/index/test-lease \
@@ -77,6 +78,7 @@ tests_fs_test_options_SOURCES = tests/fs/test-options.c
 tests_index_test_diff_SOURCES = tests/index/test-diff.c
 tests_index_test_lease_SOURCES = tests/index/test-lease.c
 tests_index_mkstore_SOURCES = tests/index/mkstore.c
+tests_index_test_cache_SOURCES = tests/index/test-cache.c tests/index/store_fixture.h
 tests_index_test_check_SOURCES = tests/index/test-check.c tests/index/store_fixture.h
 tests_index_test_publish_SOURCES = tests/index/test-publish.c tests/index/store_fixture.h
 tests_index_test_store_SOURCES = tests/index/test-store.c tests/index/store_fixture.h

@@ -48,6 +48,26 @@ static void test_values(void)
 	is_str(options.ref, "a,b", "is written with a backslash");
 }
 
+static void test_cache(void)
+{
+	is_int(parse("", NULL), 0, "the cache of contents");
+	is_int(options.cache, BFS_CACHE_AUTO, "depends on the store");
+	is_int(parse("cache=off", NULL), 0, "off");
+	is_int(options.cache, BFS_CACHE_OFF, "is off");
+	is_int(parse("cache=20G,cache_verify", NULL), 0, "a size");
+	ok(options.cache == BFS_CACHE_ON && options.cache_quota == UINT64_C(20) << 30 &&
+			options.cache_verify,
+		"is a quota");
+	is_int(parse("cache=512M,cache=on", NULL), 0, "on");
+	ok(options.cache == BFS_CACHE_ON && options.cache_quota == 0, "has the default quota");
+	refuse("cache=20", -EINVAL, "512M");
+	refuse("cache=", -EINVAL, "512M");
+	refuse("cache=-1G", -EINVAL, "512M");
+	refuse("cache=0G", -EINVAL, "512M");
+	refuse("cache=1GB", -EINVAL, "512M");
+	refuse("cache=99999999999999999999G", -EINVAL, "512M");
+}
+
 static void test_features(void)
 {
 	is_int(parse("answer_open,no_readdirplus", NULL), 0, "features");
@@ -95,6 +115,7 @@ int main(void)
 {
 	bfs_mount_options_init(&options);
 	test_values();
+	test_cache();
 	test_features();
 	test_others();
 	bfs_mount_options_release(&options);

@@ -480,7 +480,7 @@ static void test_open_files(void)
 	wrong += bfs_writer_commit(writer, NULL, 0, NULL) != 0;
 	is_int(wrong, 0, "300 objects");
 	bfs_content_reader_new(store, &reader);
-	is_int(bfs_content_open(reader, &contents[0], &fd, &offset, &handle), 0,
+	is_int(bfs_content_open(reader, &contents[0], 0, 100, &fd, &offset, &handle), 0,
 		"one stays in use");
 	for (int i = 0; i < 300; i++)
 		wrong += bfs_content_read(reader, &contents[i], block, 100, 0) != 100;
