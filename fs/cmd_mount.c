@@ -3,6 +3,7 @@
 #include "fs/control.h"
 #include "fs/daemon.h"
 #include "fs/mountpoint.h"
+#include "fs/published.h"
 #include "index/ref.h"
 #include "index/snapshot.h"
 #include "lib/log.h"
@@ -130,7 +131,8 @@ static int check_place(const struct plan *plan, struct bfs_error *error)
 static int serve(const struct plan *plan, int ready_fd, struct bfs_error *error)
 {
 	const struct bfs_daemon_config config = {
-		plan->store, plan->source, plan->mountpoint, plan->ref, &plan->options};
+		plan->store, plan->source, plan->mountpoint, plan->ref, &plan->options,
+		bfs_published_kind()};
 	struct bfs_daemon *daemon = NULL;
 	int r = bfs_daemon_new(&config, &daemon, error);
 

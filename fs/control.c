@@ -8,9 +8,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define ANSWER_LIMIT (1024 * 1024) /* bytes; some thousands are used */
-#define ANSWER_TIME  3		   /* seconds that the daemon has */
-#define PEER_TIME    1		   /* seconds that the one who asked has to take the answer */
+#define ANSWER_LIMIT  (1024 * 1024) /* bytes; some thousands are used */
+#define ANSWER_TIME   3		    /* seconds that the daemon has */
+#define PEER_TIME     1 /* seconds that the one who asks has to ask, and to take the answer */
+#define REQUEST_LIMIT (64 * 1024) /* bytes */
 
 #define DIRECTORIES 3 /* where a user's sockets may be */
 
@@ -107,23 +108,91 @@ static void set_timeouts(int fd, int seconds)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
-void bfs_control_answer(int listen_fd, const char *text, size_t length)
+static int send_all(int fd, const char *text, size_t length)
 {
-	_cleanup_close_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	set_timeouts(fd, PEER_TIME);
 	while (length > 0) {
 		ssize_t n = send(fd, text, length, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return;
+			return n < 0 && errno != EAGAIN ? -errno : -ETIMEDOUT;
 		text += n;
 		length -= (size_t)n;
 	}
+	return 0;
+}
+
+/* A line, or all that comes before the peer closes its side. */
+static int receive(int fd, size_t limit, struct bfs_buffer *text)
+{
+	for (;;) {
+		char block[4096];
+		ssize_t n = recv(fd, block, sizeof(block), 0);
+		int r;
+
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		if (text->length + (size_t)n > limit)
+			return -EBADMSG;
+		r = bfs_buffer_append(text, block, (size_t)n);
+		if (r < 0 || block[n - 1] == '\n')
+			return r;
+	}
+}
+
+static int read_request(struct bfs_control_peer *peer)
+{
+	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
+	int r = receive(peer->fd, REQUEST_LIMIT, &text);
+
+	if (r < 0 || text.length == 0)
+		return r;
+	r = bfs_json_parse(text.data, text.length, "the request", &peer->request, NULL);
+	return r == 0 && !json_is_object(peer->request) ? -EBADMSG : r;
+}
+
+int bfs_control_accept(int listen_fd, struct bfs_control_peer *ret_peer)
+{
+	struct bfs_control_peer peer = {.fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC)};
+	struct ucred credentials;
+	socklen_t length = sizeof(credentials);
+	int r;
+
+	if (peer.fd < 0)
+		return -errno;
+	set_timeouts(peer.fd, PEER_TIME);
+	r = getsockopt(peer.fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0 ? -errno : 0;
+	if (r == 0)
+		r = read_request(&peer);
+	if (r < 0) {
+		bfs_control_refuse(&peer, "not a request");
+		return r;
+	}
+	peer.uid = credentials.uid;
+	*ret_peer = peer;
+	return 0;
+}
+
+void bfs_control_answer(struct bfs_control_peer *peer, json_t *document)
+{
+	_cleanup_free_ char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+
+	if (text)
+		send_all(peer->fd, text, strlen(text));
+	json_decref(document);
+	json_decref(peer->request);
+	close(peer->fd);
+	*peer = (struct bfs_control_peer){.fd = -1};
+}
+
+void bfs_control_refuse(struct bfs_control_peer *peer, const char *text)
+{
+	bfs_control_answer(peer, json_pack("{s:s}", "error", text));
 }
 
 static int connect_to(const char *path, int *ret_fd)
@@ -152,27 +221,6 @@ static int check_peer(int fd, uid_t owner, pid_t *ret_pid)
 		return -EPERM;
 	*ret_pid = peer.pid;
 	return 0;
-}
-
-static int receive(int fd, struct bfs_buffer *text)
-{
-	for (;;) {
-		char block[4096];
-		ssize_t n = recv(fd, block, sizeof(block), 0);
-		int r;
-
-		if (n == 0)
-			return 0;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		if (text->length + (size_t)n > ANSWER_LIMIT)
-			return -EBADMSG;
-		r = bfs_buffer_append(text, block, (size_t)n);
-		if (r < 0)
-			return r;
-	}
 }
 
 static int connect_in(
@@ -204,24 +252,50 @@ static int open_control(const struct bfs_mount *mount, int *ret_fd, pid_t *ret_p
 	return r;
 }
 
-int bfs_control_ask(const struct bfs_mount *mount, pid_t *ret_pid, json_t **ret_document)
+/* What comes after `line` (NULL: nothing) was sent. */
+static int converse(int fd, const char *line, json_t **ret_document)
 {
 	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
+	int r = line ? send_all(fd, line, strlen(line)) : 0;
+
+	if (r == 0 && shutdown(fd, SHUT_WR) < 0)
+		r = -errno;
+	if (r == 0)
+		r = receive(fd, ANSWER_LIMIT, &text);
+	if (r == 0 && text.length == 0)
+		r = line ? -ECONNRESET : -EBADMSG;
+	return r < 0 ? r
+		     : bfs_json_parse(
+			       text.data, text.length, "the daemon's answer", ret_document, NULL);
+}
+
+int bfs_control_ask(const struct bfs_mount *mount, pid_t *ret_pid, json_t **ret_document)
+{
 	_cleanup_json_ json_t *document = NULL;
 	_cleanup_close_ int fd = -1;
 	pid_t pid = 0;
 	int r = open_control(mount, &fd, &pid);
 
 	if (r == 0)
-		r = receive(fd, &text);
-	if (r == 0)
-		r = text.length ? bfs_json_parse(text.data, text.length, "the daemon's answer",
-					  &document, NULL)
-				: -EBADMSG;
+		r = converse(fd, NULL, &document);
 	if (r < 0)
 		return r;
 	*ret_pid = pid;
 	if (ret_document)
 		*ret_document = bfs_steal(&document);
 	return 0;
+}
+
+int bfs_control_request(const struct bfs_mount *mount, const json_t *request, json_t **ret_answer)
+{
+	_cleanup_free_ char *text = json_dumps(request, JSON_COMPACT);
+	_cleanup_free_ char *line = text ? bfs_format("%s\n", text) : NULL;
+	_cleanup_close_ int fd = -1;
+	pid_t pid;
+	int r = line ? open_control(mount, &fd, &pid) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	set_timeouts(fd, 0); /* none */
+	return converse(fd, line, ret_answer);
 }

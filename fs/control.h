@@ -1,6 +1,8 @@
 /*
- * The way to a running daemon: a Unix socket that answers a connection with one JSON document, what
- * the daemon has to say of itself, and closes it. So it can be asked without touching the mount.
+ * The way to a running daemon: a Unix socket that answers a connection with one JSON document and
+ * closes it. A client that sends nothing, and says so by closing its side, is told what the daemon
+ * has to say of itself, so that it can be asked without touching the mount; one that sends a line
+ * of JSON makes a request of the service (fs/service.h).
  *
  * The socket is named after the mount's device number, which no other mount of the kernel has, in a
  * directory that only the mount's owner can write: /run/brewfs for root, $XDG_RUNTIME_DIR/brewfs,
@@ -21,8 +23,23 @@
 int bfs_control_listen(const struct bfs_mount *mount, bool open_to_all, int *ret_fd,
 	char **ret_path, struct bfs_error *error);
 
-/* Takes one connection and answers it. Never waits longer than a second for the peer. */
-void bfs_control_answer(int listen_fd, const char *text, size_t length);
+/* Who has connected, and what for. */
+struct bfs_control_peer {
+	int fd;
+	uid_t uid;
+	json_t *request; /* NULL: to hear of the daemon */
+};
+
+/* Takes one connection. Never waits longer than a second for the peer. -EBADMSG for a request that
+ * is none: it has been told. */
+int bfs_control_accept(int listen_fd, struct bfs_control_peer *ret_peer);
+
+/* Answers, closes the connection and releases what the peer holds. NULL: out of memory. Takes
+ * `document` over. Never waits longer than a second for the peer. */
+void bfs_control_answer(struct bfs_control_peer *peer, json_t *document);
+
+/* The same with {"error": TEXT}. */
+void bfs_control_refuse(struct bfs_control_peer *peer, const char *text);
 
 /*
  * Asks the daemon of a mount. -ECONNREFUSED or -ENOENT where none runs, -ETIMEDOUT where it does
@@ -30,5 +47,11 @@ void bfs_control_answer(int listen_fd, const char *text, size_t length);
  * not the owner's. `ret_document`, which may be NULL, is the caller's.
  */
 int bfs_control_ask(const struct bfs_mount *mount, pid_t *ret_pid, json_t **ret_document);
+
+/*
+ * Makes a request of the daemon of a mount, and waits for its answer as long as the daemon lives.
+ * Errors as above, and -ECONNRESET where it died.
+ */
+int bfs_control_request(const struct bfs_mount *mount, const json_t *request, json_t **ret_answer);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "fs/control.h"
 #include "fs/driver.h"
-#include "fs/follow.h"
+#include "fs/mountpoint.h"
 #include "fs/report.h"
 #include "index/cache.h"
 #include "index/snapshot.h"
@@ -17,13 +17,16 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 /* Threads above those that may be in the store, so that names are answered even when all of those
  * are stuck. */
 #define SPARE_THREADS 4
 
-#define STOP_TIME 3000 /* ms that threads have to end */
+#define STOP_TIME      3000  /* ms that threads have to end */
+#define WRITE_OUT_TIME 30000 /* ms that the kernel has to write out what it holds */
 
 enum event {
 	EVENT_SIGNAL,
@@ -38,14 +41,12 @@ struct bfs_daemon {
 	struct bfs_stats stats;
 	struct bfs_cache *cache; /* of contents; NULL without one */
 	struct bfs_content_reader *reader;
-	struct bfs_lineage *lineage;
 	struct bfs_responders *responders;
-	struct bfs_reads *reads;
-	struct bfs_driver driver;
+	struct bfs_service_context context;
+	void *service;
 	struct fuse_session *session;
 	bool mounted, answering; /* how far it got */
-	struct bfs_follow *follow;
-	int fds[EVENT_COUNT]; /* -1 where there is none */
+	int fds[EVENT_COUNT];	 /* -1 where there is none */
 	char *control_path;
 	int64_t started;    /* seconds since the epoch */
 	unsigned readahead; /* KiB in force */
@@ -57,37 +58,6 @@ static unsigned thread_count(const struct bfs_daemon *daemon)
 }
 
 /* --- making it --- */
-
-static int load_first(
-	struct bfs_daemon *daemon, struct bfs_loaded **ret_loaded, struct bfs_error *error)
-{
-	struct bfs_store *store = daemon->config.store;
-	struct bfs_generation generation = {0};
-	_cleanup_free_ char *path = NULL;
-	int r = bfs_ref_read(store, daemon->config.ref, &generation, error);
-
-	if (r == 0) {
-		r = bfs_snapshot_fetch(store, &generation, &path, error);
-	} else if (r == -ENOENT) { /* nothing yet: an empty prefix, which follows the ref */
-		bfs_error_clear(error);
-		r = 0;
-	}
-	if (r < 0)
-		return r;
-	return bfs_loaded_open(&generation, path, bfs_store_prefix(store), ret_loaded, error);
-}
-
-static int make_lineage(struct bfs_daemon *daemon, struct bfs_error *error)
-{
-	_cleanup_loaded_ struct bfs_loaded *loaded = NULL;
-	int r = load_first(daemon, &loaded, error);
-
-	if (r == 0)
-		r = bfs_lineage_new(loaded, &daemon->lineage);
-	if (r == 0)
-		bfs_steal(&loaded);
-	return r;
-}
 
 static int make_events(struct bfs_daemon *daemon)
 {
@@ -134,32 +104,30 @@ static void make_cache(struct bfs_daemon *daemon)
 			directory ? " " : "", directory ? directory : "", strerror(-r));
 }
 
-static int make_parts(struct bfs_daemon *daemon)
+static int make_parts(struct bfs_daemon *daemon, struct bfs_error *error)
 {
-	const struct bfs_mount_options *options = daemon->config.options;
+	const struct bfs_daemon_config *config = &daemon->config;
 	int r = make_events(daemon);
 
 	if (r == 0)
-		r = bfs_content_reader_new(daemon->config.store, &daemon->reader);
+		r = bfs_content_reader_new(config->store, &daemon->reader);
 	if (r == 0 && wants_cache(daemon))
 		make_cache(daemon);
-	if (r == 0)
-		r = bfs_reads_new(daemon->reader, &daemon->stats, options->threads, &daemon->reads);
 	if (r == 0)
 		r = bfs_responders_new(thread_count(daemon), &daemon->responders);
 	if (r < 0)
 		return r;
-	daemon->driver = (struct bfs_driver){
-		.lineage = daemon->lineage,
+	daemon->context = (struct bfs_service_context){
+		.store = config->store,
+		.mountpoint = config->mountpoint,
+		.ref = config->ref,
+		.options = config->options,
+		.reader = daemon->reader,
 		.responders = daemon->responders,
-		.reads = daemon->reads,
 		.stats = &daemon->stats,
-		.look = {options->uid, options->gid, BFS_REPLY_FOREVER},
-		.background = 2 * options->threads,
-		.wanted = options->features,
 		.initialised_fd = daemon->fds[EVENT_INITIALISED],
 	};
-	return 0;
+	return config->kind->open(&daemon->context, &daemon->service, error);
 }
 
 int bfs_daemon_new(const struct bfs_daemon_config *config, struct bfs_daemon **ret_daemon,
@@ -174,9 +142,7 @@ int bfs_daemon_new(const struct bfs_daemon_config *config, struct bfs_daemon **r
 	daemon->started = time(NULL);
 	for (int i = 0; i < EVENT_COUNT; i++)
 		daemon->fds[i] = -1;
-	r = make_lineage(daemon, error);
-	if (r == 0)
-		r = make_parts(daemon);
+	r = make_parts(daemon, error);
 	if (r < 0) {
 		bfs_daemon_free(daemon);
 		return r;
@@ -197,10 +163,11 @@ static int make_options(const struct bfs_daemon *daemon, char **ret_options)
 {
 	const struct bfs_mount_options *given = daemon->config.options;
 	_cleanup_free_ char *source = bfs_format("fsname=%s", daemon->config.source);
-	_cleanup_free_ char *options = bfs_format(
-		"ro,nosuid,nodev,noatime,default_permissions,subtype=brewfs,max_read=%d%s%s%s",
-		BFS_READ_MAX, given->allow_other ? ",allow_other" : "",
-		given->debug ? ",debug" : "", given->kernel.data ? given->kernel.data : "");
+	_cleanup_free_ char *options =
+		bfs_format("%s,nosuid,nodev,default_permissions,subtype=brewfs,max_read=%d%s%s%s",
+			daemon->config.kind->mount_options, BFS_READ_MAX,
+			given->allow_other ? ",allow_other" : "", given->debug ? ",debug" : "",
+			given->kernel.data ? given->kernel.data : "");
 
 	if (!source || !options || fuse_opt_add_opt_escaped(&options, source) < 0)
 		return -ENOMEM;
@@ -221,8 +188,9 @@ static int make_session(struct bfs_daemon *daemon)
 	if (r == 0)
 		r = add_argument(&arguments, options);
 	if (r == 0) {
-		daemon->session = fuse_session_new(&arguments, bfs_driver_operations(),
-			sizeof(struct fuse_lowlevel_ops), &daemon->driver);
+		daemon->session = fuse_session_new(&arguments, daemon->config.kind->operations(),
+			sizeof(struct fuse_lowlevel_ops),
+			daemon->config.kind->driver(daemon->service));
 		r = daemon->session ? 0 : -EINVAL;
 	}
 	fuse_opt_free_args(&arguments);
@@ -329,21 +297,6 @@ static void set_up_extras(struct bfs_daemon *daemon)
 			bfs_error_message(&error, r));
 }
 
-static int start_follow(struct bfs_daemon *daemon)
-{
-	const struct bfs_follow_config config = {
-		.store = daemon->config.store,
-		.ref = daemon->config.ref,
-		.mountpoint = daemon->config.mountpoint,
-		.lineage = daemon->lineage,
-		.stats = &daemon->stats,
-		.session = daemon->session,
-		.interval = daemon->config.options->interval,
-	};
-
-	return bfs_follow_start(&config, &daemon->follow);
-}
-
 int bfs_daemon_mount(struct bfs_daemon *daemon, struct bfs_error *error)
 {
 	const char *mountpoint = daemon->config.mountpoint;
@@ -366,32 +319,44 @@ int bfs_daemon_mount(struct bfs_daemon *daemon, struct bfs_error *error)
 	if (r < 0)
 		return r;
 	set_up_extras(daemon);
-	r = start_follow(daemon);
-	return r < 0 ? bfs_error_set(error, r, "following the ref", daemon->config.ref, NULL) : 0;
+	return daemon->config.kind->start(daemon->service, daemon->session, error);
 }
 
 /* --- serving --- */
 
-static void answer(struct bfs_daemon *daemon)
+static json_t *describe(struct bfs_daemon *daemon)
 {
 	const struct bfs_report_sources sources = {
-		.store = daemon->config.store,
-		.mountpoint = daemon->config.mountpoint,
-		.ref = daemon->config.ref,
-		.lineage = daemon->lineage,
-		.follow = daemon->follow,
-		.stats = &daemon->stats,
-		.reader = daemon->reader,
+		.context = &daemon->context,
 		.cache = daemon->cache,
-		.options = daemon->config.options,
-		.in_force = atomic_load(&daemon->driver.in_force),
 		.threads = thread_count(daemon),
 		.readahead = daemon->readahead,
 		.started = daemon->started,
 	};
-	_cleanup_free_ char *text = bfs_report_build(&sources);
+	json_t *document = bfs_report_build(&sources);
 
-	bfs_control_answer(daemon->fds[EVENT_CONTROL], text ? text : "", text ? strlen(text) : 0);
+	if (document && daemon->config.kind->describe(daemon->service, document) < 0) {
+		json_decref(document);
+		document = NULL;
+	}
+	return document;
+}
+
+static void answer(struct bfs_daemon *daemon)
+{
+	const struct bfs_service_kind *kind = daemon->config.kind;
+	struct bfs_control_peer peer;
+
+	if (bfs_control_accept(daemon->fds[EVENT_CONTROL], &peer) < 0)
+		return;
+	if (!peer.request)
+		bfs_control_answer(&peer, describe(daemon));
+	else if (!kind->request)
+		bfs_control_refuse(&peer, "this mount takes no requests");
+	else if (peer.uid != 0 && peer.uid != geteuid())
+		bfs_control_refuse(&peer, "only the mount's owner and root may make requests");
+	else
+		kind->request(daemon->service, &peer);
 }
 
 void bfs_daemon_serve(struct bfs_daemon *daemon)
@@ -402,15 +367,59 @@ void bfs_daemon_serve(struct bfs_daemon *daemon)
 
 /* --- the end --- */
 
-/* Ends the threads. The one that follows goes first: the kernel may hold it up until a request is
- * answered. */
+/* Whether the child has ended within `timeout` ms. */
+static bool wait_for_child(pid_t child, int timeout)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, child, 0);
+	struct pollfd polled = {.fd = fd, .events = POLLIN};
+
+	if (poll(&polled, 1, timeout) == 0)
+		return false;
+	waitpid(child, NULL, 0);
+	return true;
+}
+
+/*
+ * What programs wrote by mmap may still be in the kernel alone: it writes it out while somebody
+ * answers, here before the mount goes, and again if it goes at once. By a child, since it may have
+ * to wait for the store.
+ */
+static void write_out(const struct bfs_daemon *daemon)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		int fd = open(daemon->config.mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		_exit(fd >= 0 && syncfs(fd) == 0 ? 0 : 1);
+	}
+	if (child > 0 && !wait_for_child(child, WRITE_OUT_TIME)) {
+		bfs_log_warning("%s: what was written by mmap could not all be written out",
+			daemon->config.mountpoint);
+		kill(child, SIGKILL);
+	}
+}
+
+static void leave_mount(struct bfs_daemon *daemon)
+{
+	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
+	struct pollfd ended = {.fd = daemon->fds[EVENT_ENDED], .events = POLLIN};
+
+	if (!daemon->config.kind->writable || poll(&ended, 1, 0) > 0)
+		return;
+	write_out(daemon);
+	if (bfs_mountpoint_unmount(daemon->config.mountpoint, true, &error) == 0)
+		poll(&ended, 1, STOP_TIME);
+}
+
+/* Ends the threads; those of the service first, which may wait until a request is answered. */
 static bool stop_threads(struct bfs_daemon *daemon)
 {
-	bool stopped = !daemon->follow || bfs_follow_stop(daemon->follow, STOP_TIME);
+	bool stopped = !daemon->service || daemon->config.kind->stop(daemon->service, STOP_TIME);
 
 	if (daemon->answering && !bfs_responders_stop(daemon->responders, STOP_TIME))
 		stopped = false;
-	if (!bfs_content_reader_stop(daemon->reader, STOP_TIME))
+	if (daemon->reader && !bfs_content_reader_stop(daemon->reader, STOP_TIME))
 		stopped = false;
 	return stopped;
 }
@@ -421,6 +430,8 @@ bool bfs_daemon_free(struct bfs_daemon *daemon)
 
 	if (!daemon)
 		return true;
+	if (daemon->answering)
+		leave_mount(daemon);
 	stopped = stop_threads(daemon);
 	if (daemon->control_path)
 		unlink(daemon->control_path);
@@ -431,12 +442,10 @@ bool bfs_daemon_free(struct bfs_daemon *daemon)
 			daemon->config.mountpoint);
 		return false;
 	}
-	bfs_follow_free(daemon->follow);
+	daemon->config.kind->close(daemon->service);
 	if (daemon->session)
 		fuse_session_destroy(daemon->session);
-	bfs_reads_free(daemon->reads);
 	bfs_responders_free(daemon->responders);
-	bfs_lineage_free(daemon->lineage);
 	bfs_content_reader_free(daemon->reader);
 	bfs_cache_free(daemon->cache);
 	for (int i = 0; i < EVENT_COUNT; i++)

@@ -1,7 +1,7 @@
 /*
- * A mount at work: its generations, its driver, its threads.
+ * A mount at work: what it serves (fs/service.h), its threads, its control socket.
  *
- *	bfs_daemon_new()	loads the current generation; nothing is visible yet
+ *	bfs_daemon_new()	opens what is to be served; nothing is visible yet
  *	bfs_daemon_mount()	mounts it and returns when it can be used
  *	bfs_daemon_serve()	until it is unmounted, or SIGTERM, SIGINT or SIGHUP comes
  *	bfs_daemon_free()	unmounts it if it still is, ends the threads
@@ -12,8 +12,7 @@
 #ifndef BFS_FS_DAEMON_H
 #define BFS_FS_DAEMON_H
 
-#include "fs/options.h"
-#include "index/store.h"
+#include "fs/service.h"
 
 struct bfs_daemon;
 
@@ -24,9 +23,9 @@ struct bfs_daemon_config {
 	const char *mountpoint;
 	const char *ref;
 	const struct bfs_mount_options *options;
+	const struct bfs_service_kind *kind;
 };
 
-/* A ref that was never published gives an empty prefix, until it is. */
 int bfs_daemon_new(const struct bfs_daemon_config *config, struct bfs_daemon **ret_daemon,
 	struct bfs_error *error);
 

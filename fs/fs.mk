@@ -20,9 +20,11 @@ FS_SOURCES = \
 	fs/mountinfo.c fs/mountinfo.h \
 	fs/mountpoint.c fs/mountpoint.h \
 	fs/options.c fs/options.h \
+	fs/published.c fs/published.h \
 	fs/reads.c fs/reads.h \
 	fs/reply.c fs/reply.h \
 	fs/report.c fs/report.h \
 	fs/responders.c fs/responders.h \
+	fs/service.h \
 	fs/stats.c fs/stats.h \
 	fs/status.c fs/status.h

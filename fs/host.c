@@ -97,6 +97,7 @@ static int add_name(struct bfs_host *host, const struct bfs_attributes *director
 		return -ENOMEM;
 	*name = (struct bfs_host_name){
 		.parent = directory->ino,
+		.directory = S_ISREG(mode) ? GCC_CONF_DIRECTORY : "lib",
 		.name = base,
 		.cookie = FIRST_COOKIE + host->count,
 		.attributes = {.mode = mode,
@@ -140,7 +141,10 @@ static int hide_gcc_library(struct bfs_host *host, struct bfs_tree *tree,
 
 	if (r == 0 && S_ISLNK(attributes.mode))
 		host->names[host->count++] =
-			(struct bfs_host_name){.parent = lib->ino, .name = library, .hidden = true};
+			(struct bfs_host_name){.parent = lib->ino,
+				.directory = "lib",
+				.name = library,
+				.hidden = true};
 	return r == -ENOENT ? 0 : r;
 }
 

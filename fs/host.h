@@ -23,7 +23,8 @@
 
 struct bfs_host_name {
 	uint64_t parent;  /* inode of the directory */
-	const char *name; /* NUL-terminated */
+	const char *directory; /* its path below the prefix */
+	const char *name;      /* NUL-terminated */
 	uint64_t cookie;  /* below BFS_TREE_COOKIE_FIRST, 3 or more; of its own in its directory */
 	bool hidden;	  /* there is no such name, whatever the tree says */
 	struct bfs_attributes attributes; /* unless hidden */

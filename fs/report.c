@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-static json_t *features_to_json(unsigned in_force)
+json_t *bfs_report_features(unsigned in_force)
 {
 	json_t *object = json_object();
 
@@ -60,11 +60,10 @@ static json_t *contents_to_json(const struct bfs_report_sources *sources)
 	struct bfs_content_counts counts;
 	json_t *cache = NULL;
 
-	bfs_content_reader_get_counts(sources->reader, &counts);
+	bfs_content_reader_get_counts(sources->context->reader, &counts);
 	if (sources->cache)
-		cache = json_pack(
-			"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "quota",
-			(json_int_t)bfs_cache_quota(sources->cache), "hits",
+		cache = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			"quota", (json_int_t)bfs_cache_quota(sources->cache), "hits",
 			(json_int_t)counts.cache_hits, "misses", (json_int_t)counts.cache_misses,
 			"damaged", (json_int_t)counts.cache_damaged, "kept",
 			(json_int_t)counts.cache_kept, "evicted", (json_int_t)counts.cache_evicted,
@@ -78,28 +77,29 @@ static json_t *contents_to_json(const struct bfs_report_sources *sources)
 		(json_int_t)counts.store_opens, "cache", cache);
 }
 
-static json_t *build(const struct bfs_report_sources *sources)
+json_t *bfs_report_build(const struct bfs_report_sources *sources)
 {
-	json_t *generations = generations_to_json(sources->lineage);
-	const json_t *current = json_array_get(generations, 0);
+	const struct bfs_service_context *context = sources->context;
 
-	return json_pack(
-		"{s:I, s:o, s:o, s:s, s:s, s:O*, s:O*, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:o, s:o}",
-		"pid", (json_int_t)getpid(), "mountpoint", bfs_text_json(sources->mountpoint),
-		"store", bfs_text_json(bfs_store_path(sources->store)), "store_uuid",
-		bfs_store_uuid(sources->store), "ref", sources->ref, "generation",
-		json_object_get(current, "generation"), "index", json_object_get(current, "index"),
-		"generations", generations, "started", (json_int_t)sources->started, "uptime",
-		(json_int_t)(time(NULL) - sources->started), "follow",
-		follow_to_json(sources->follow), "features", features_to_json(sources->in_force),
+	return json_pack("{s:I, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "pid",
+		(json_int_t)getpid(), "mountpoint", bfs_text_json(context->mountpoint), "store",
+		bfs_text_json(bfs_store_path(context->store)), "store_uuid",
+		bfs_store_uuid(context->store), "ref", context->ref, "started",
+		(json_int_t)sources->started, "uptime", (json_int_t)(time(NULL) - sources->started),
 		"threads", (json_int_t)sources->threads, "readahead_kib",
-		(json_int_t)sources->readahead, "stats", bfs_stats_to_json(sources->stats),
+		(json_int_t)sources->readahead, "stats", bfs_stats_to_json(context->stats),
 		"contents", contents_to_json(sources));
 }
 
-char *bfs_report_build(const struct bfs_report_sources *sources)
+int bfs_report_add_published(
+	json_t *document, struct bfs_lineage *lineage, struct bfs_follow *follow, unsigned in_force)
 {
-	_cleanup_json_ json_t *document = build(sources);
+	json_t *generations = generations_to_json(lineage);
+	const json_t *current = json_array_get(generations, 0);
+	_cleanup_json_ json_t *own = json_pack("{s:O*, s:O*, s:o, s:o, s:o}", "generation",
+		json_object_get(current, "generation"), "index", json_object_get(current, "index"),
+		"generations", generations, "follow", follow_to_json(follow), "features",
+		bfs_report_features(in_force));
 
-	return document ? json_dumps(document, JSON_COMPACT) : NULL;
+	return own && json_object_update(document, own) == 0 ? 0 : -ENOMEM;
 }

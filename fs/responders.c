@@ -25,6 +25,8 @@ struct thread {
 struct bfs_responders {
 	struct fuse_session *session;
 	int ended_fd;
+	bfs_request_filter *filter; /* NULL: none */
+	void *filter_context;
 	pthread_key_t self; /* the thread's struct bfs_responder */
 	atomic_bool stop;
 	atomic_uint running;
@@ -54,8 +56,15 @@ int bfs_responders_new(unsigned count, struct bfs_responders **ret_responders)
 	return 0;
 }
 
+void bfs_responders_set_filter(
+	struct bfs_responders *responders, bfs_request_filter *filter, void *context)
+{
+	responders->filter = filter;
+	responders->filter_context = context;
+}
+
 /* Requests until the mount goes or stop is set. */
-static void serve(struct bfs_responders *responders)
+static void serve(struct bfs_responders *responders, struct bfs_responder *responder)
 {
 	struct fuse_buf request = {.mem = NULL};
 
@@ -66,9 +75,24 @@ static void serve(struct bfs_responders *responders)
 			continue;
 		if (r <= 0)
 			break;
-		fuse_session_process_buf(responders->session, &request);
+		if (!responders->filter ||
+			responders->filter(responders->filter_context, responder, &request))
+			fuse_session_process_buf(responders->session, &request);
+		else
+			request = (struct fuse_buf){.mem = NULL};
 	}
 	free(request.mem);
+}
+
+void bfs_responders_process(struct bfs_responders *responders, struct fuse_buf *request)
+{
+	struct bfs_responder responder = {.index = responders->count};
+
+	pthread_setspecific(responders->self, &responder);
+	fuse_session_process_buf(responders->session, request);
+	pthread_setspecific(responders->self, NULL);
+	bfs_buffer_release(&responder.scratch);
+	free(bfs_steal(&request->mem));
 }
 
 static void *run_thread(void *context)
@@ -78,7 +102,7 @@ static void *run_thread(void *context)
 	uint64_t one = 1;
 
 	pthread_setspecific(responders->self, &thread->responder);
-	serve(responders);
+	serve(responders, &thread->responder);
 	bfs_buffer_release(&thread->responder.scratch);
 	if (atomic_fetch_sub(&responders->running, 1) == 1 &&
 		write(responders->ended_fd, &one, sizeof(one)) < 0)

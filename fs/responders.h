@@ -17,9 +17,24 @@ struct bfs_responders;
 struct bfs_responder {
 	unsigned index;		   /* from 0 */
 	struct bfs_buffer scratch; /* for building replies */
+	bool anonymous; /* the request makes a file without a name (fs/session_driver.h) */
 };
 
 int bfs_responders_new(unsigned count, struct bfs_responders **ret_responders);
+
+/*
+ * Called by each responder with every request that it takes, before it is processed; it may change
+ * the request. Returns false where the request is not to be processed now: its memory then belongs
+ * to whoever said so. To be set before the start.
+ */
+typedef bool bfs_request_filter(
+	void *context, struct bfs_responder *responder, struct fuse_buf *request);
+void bfs_responders_set_filter(
+	struct bfs_responders *responders, bfs_request_filter *filter, void *context);
+
+/* Processes a request that a filter kept, by a thread that is no responder, and frees its memory.
+ */
+void bfs_responders_process(struct bfs_responders *responders, struct fuse_buf *request);
 
 /*
  * Starts them. When the mount has gone (unmounted, or aborted), they end, and the last one adds 1
