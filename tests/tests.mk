@@ -48,7 +48,8 @@ C_TESTS = \
 TEST_HELPERS = \
 	tests/fs/mktree \
 	tests/fs/stuckfs \
-	tests/index/mkstore
+	tests/index/mkstore \
+	tests/posix/posix
 
 SCRIPT_TESTS = \
 	tests/fs/test-commands.sh \
@@ -57,6 +58,7 @@ SCRIPT_TESTS = \
 	tests/fs/test-stuck.sh \
 	tests/index/test-commands.sh \
 	tests/man/test-man.sh \
+	tests/posix/test-posix.py \
 	tests/system/test-fetch.py \
 	tests/system/test-fresh.py \
 	tests/system/test-hostile.py \
@@ -119,3 +121,48 @@ tests_installer_test_download_SOURCES = tests/installer/test-download.c tests/in
 tests_installer_test_registry_SOURCES = tests/installer/test-registry.c tests/installer/web.h
 tests_installer_test_catalog_SOURCES = tests/installer/test-catalog.c tests/installer/signing.h tests/installer/web.h
 tests_lib_test_progress_SOURCES = tests/lib/test-progress.c
+
+# The system calls, on ext4, overlayfs and a session alike.
+tests_posix_posix_SOURCES = \
+	tests/posix/access.c \
+	tests/posix/chmod.c \
+	tests/posix/chown.c \
+	tests/posix/copy.c \
+	tests/posix/create.c \
+	tests/posix/deep.c \
+	tests/posix/errors.c \
+	tests/posix/exec.c \
+	tests/posix/fixture.c \
+	tests/posix/io.c \
+	tests/posix/link.c \
+	tests/posix/locks.c \
+	tests/posix/lower.c \
+	tests/posix/lower.h \
+	tests/posix/mmap.c \
+	tests/posix/names.c \
+	tests/posix/open.c \
+	tests/posix/paths.c \
+	tests/posix/paths.h \
+	tests/posix/posix.c \
+	tests/posix/posix.h \
+	tests/posix/readdir.c \
+	tests/posix/readonly.c \
+	tests/posix/rename.c \
+	tests/posix/rename_flags.c \
+	tests/posix/setgid.c \
+	tests/posix/sockets.c \
+	tests/posix/sparse.c \
+	tests/posix/sticky.c \
+	tests/posix/symlink.c \
+	tests/posix/sync.c \
+	tests/posix/truncate.c \
+	tests/posix/union_directories.c \
+	tests/posix/union_files.c \
+	tests/posix/union_names.c \
+	tests/posix/unlink.c \
+	tests/posix/unlinked.c \
+	tests/posix/utimens.c \
+	tests/posix/xattr.c
+tests_posix_posix_LDADD =
+# Calls whose effect is checked afterwards need no check of their own.
+tests_posix_posix_CFLAGS = $(AM_CFLAGS) -Wno-unused-result
