@@ -9,7 +9,8 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-static bool report(bool passed, const char *file, int line, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static bool report(
+	bool passed, const char *file, int line, const char *format, va_list args)
 {
 	char sentence[512];
 
