@@ -16,6 +16,7 @@ INDEX_SOURCES = \
 	index/cmd_list.c \
 	index/cmd_log.c \
 	index/content.c index/content.h \
+	index/delta.c index/delta.h \
 	index/diff.c index/diff.h \
 	index/fetch.c index/fetch.h \
 	index/fetch_blocks.c index/fetch_blocks.h \
@@ -25,9 +26,11 @@ INDEX_SOURCES = \
 	index/lease.c index/lease.h \
 	index/pack.c index/pack.h \
 	index/publish.c index/publish.h \
+	index/publish_delta.c index/publish_delta.h \
 	index/put.c index/put.h \
 	index/rack.c index/rack.h \
 	index/reading.c index/reading.h \
+	index/rebuild.c index/rebuild.h \
 	index/receipt.c index/receipt.h \
 	index/ref.c index/ref.h \
 	index/references.c index/references.h \

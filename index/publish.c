@@ -1,5 +1,6 @@
 #include "index/publish.h"
 
+#include "index/publish_delta.h"
 #include "index/put.h"
 #include "index/snapshot.h"
 #include "lib/db.h"
@@ -21,6 +22,7 @@ struct bfs_publication {
 	char *cache;
 	char *work_path;	/* the working copy */
 	struct bfs_tree *tree;
+	bool staging;		/* the store's staging directory is held */
 };
 
 /* Who holds the lock writes himself into it, for those who wait. */
@@ -166,6 +168,11 @@ int bfs_publication_begin(struct bfs_store *store, const char *ref,
 	r = take_lock(publication);
 	if (r < 0)
 		return bfs_error_set(error, r, "locking the ref", ref, NULL);
+	r = bfs_put_begin(store);
+	if (r < 0)
+		return bfs_error_set(error, r, "preparing to write into the store",
+			bfs_store_path(store), NULL);
+	publication->staging = true;
 	bfs_put_clean_staging(store);
 	remove_dead_work(publication->cache);
 	r = load_base(publication, error);
@@ -198,6 +205,8 @@ void bfs_publication_end(struct bfs_publication *publication)
 	bfs_tree_close(publication->tree);
 	if (publication->work_path)
 		unlink(publication->work_path);
+	if (publication->staging)
+		bfs_put_end(publication->store);
 	if (publication->lock_fd >= 0)
 		close(publication->lock_fd);
 	free(publication->work_path);
@@ -236,24 +245,52 @@ static int write_log(struct bfs_publication *publication, const char *message)
 	return bfs_db_run(next);
 }
 
-int bfs_publication_commit(struct bfs_publication *publication, const char *message,
-	struct bfs_generation *ret_generation, struct bfs_error *error)
+/* As what has changed since the base. 1 where that is done, 0 where the whole is to be put. */
+static int put_changes(struct bfs_publication *publication, struct bfs_generation *ret_generation,
+	struct bfs_error *error)
+{
+	int r = publication->base_path ? bfs_tree_settle(publication->tree, error) : 0;
+
+	if (r == 0 && publication->base_path)
+		r = bfs_publish_delta(publication->store, &publication->base,
+			publication->base_path, publication->work_path, ret_generation, error);
+	return r;
+}
+
+static int put_whole(struct bfs_publication *publication, struct bfs_generation *ret_generation,
+	struct bfs_error *error)
 {
 	_cleanup_free_ char *path = bfs_format("%s.new", publication->work_path);
-	struct bfs_generation generation = {.number = publication->base.number + 1};
-	int r = write_log(publication, message);
+	int r;
 
-	if (r < 0)
-		return bfs_error_set(error, r, "writing the log", publication->work_path, NULL);
 	if (!path)
 		return -ENOMEM;
 	unlink(path);
 	r = bfs_tree_write_copy(publication->tree, path, error);
 	if (r == 0)
-		r = bfs_snapshot_put(publication->store, path, &generation, error);
-	if (r == 0)
-		r = bfs_ref_write(publication->store, publication->ref, &generation, error);
+		r = bfs_snapshot_put(publication->store, path, ret_generation, error);
 	unlink(path);
+	return r;
+}
+
+int bfs_publication_commit(struct bfs_publication *publication, const char *message,
+	struct bfs_generation *ret_generation, struct bfs_error *error)
+{
+	struct bfs_generation generation = {.number = publication->base.number + 1};
+	int r = write_log(publication, message);
+	bool changes;
+
+	if (r < 0)
+		return bfs_error_set(error, r, "writing the log", publication->work_path, NULL);
+	r = put_changes(publication, &generation, error);
+	changes = r > 0;
+	if (r == 0)
+		r = put_whole(publication, &generation, error);
+	if (r < 0)
+		return r;
+	r = bfs_ref_write(publication->store, publication->ref, &generation, error);
+	if (changes && r == 0)
+		bfs_snapshot_keep(&generation, publication->work_path);
 	if (r == 0 && ret_generation)
 		*ret_generation = generation;
 	return r;

@@ -4,7 +4,8 @@
  *	bfs_publication_begin()		takes the ref's lock (waits, saying so), copies the current index to a
  *					local working copy
  *	bfs_publication_tree()		the working copy, to be changed
- *	bfs_publication_commit()	writes the index into the store under its digest, then moves the ref
+ *	bfs_publication_commit()	writes the index, or what it has that the one before has not, into the store
+ *					under its digest, then moves the ref
  *	bfs_publication_end()		releases the lock; without a commit nothing has changed
  */
 #ifndef BFS_INDEX_PUBLISH_H
@@ -23,7 +24,10 @@ const struct bfs_generation *bfs_publication_base(const struct bfs_publication *
 /* Path of the base generation's index on local disk; NULL for a new ref. */
 const char *bfs_publication_base_path(const struct bfs_publication *publication);
 
-/* `message` goes into the log ("install proj libexif"). All contents must have been committed before. */
+/*
+ * `message` goes into the log ("install proj libexif"). All contents must have been committed before, and no
+ * transaction may be open. Afterwards the tree can be read, and not be changed any more.
+ */
 int bfs_publication_commit(struct bfs_publication *publication, const char *message,
 	struct bfs_generation *ret_generation, struct bfs_error *error);
 void bfs_publication_end(struct bfs_publication *publication);

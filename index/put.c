@@ -32,11 +32,28 @@ static int rename_exclusive(int dir_fd, const char *from, const char *to)
 	return unlinkat(dir_fd, from, 0) < 0 ? -errno : 0;
 }
 
+static int make_parent(int dir_fd, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	_cleanup_free_ char *parent = slash ? strndup(name, (size_t)(slash - name)) : NULL;
+
+	if (!parent)
+		return -ENOMEM;
+	if (mkdirat(dir_fd, parent, 0755) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return bfs_sync_directory(dir_fd, parent);
+}
+
 int bfs_put_name(struct bfs_store *store, const char *staged, const char *name, uint64_t size)
 {
 	int fd = bfs_store_fd(store);
 	int r = rename_exclusive(fd, staged, name);
 
+	if (r == -ENOENT) { /* most directories are there: who would ask first waits for nothing */
+		r = make_parent(fd, name);
+		if (r == 0)
+			r = rename_exclusive(fd, staged, name);
+	}
 	if (r != -EEXIST)
 		return r;
 	if (!bfs_put_exists(store, name, size)) {
@@ -46,45 +63,41 @@ int bfs_put_name(struct bfs_store *store, const char *staged, const char *name, 
 	return unlinkat(fd, staged, 0) < 0 ? -errno : 0;
 }
 
-static int stage_copy(struct bfs_store *store, int from, uint64_t size, const char *staged)
+static int copy_synced(int from, int to, uint64_t size)
 {
-	_cleanup_close_ int to = openat(bfs_store_fd(store), staged,
-		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-	int r;
+	int r = bfs_copy_range(from, to, size);
 
-	if (to < 0)
-		return -errno;
-	r = bfs_copy_range(from, to, size);
-	if (r == 0 && (fchmod(to, 0444) < 0 || fsync(to) < 0))
+	return r == 0 && fsync(to) < 0 ? -errno : r;
+}
+
+static int put_copy(struct bfs_store *store, int from, uint64_t size, const char *name)
+{
+	_cleanup_free_ char *staged = NULL;
+	_cleanup_close_ int to = -1;
+	int r = bfs_put_stage(store, 0444, &to, &staged);
+
+	if (r == 0)
+		r = copy_synced(from, to, size);
+	if (to >= 0 && close(bfs_steal_fd(&to)) < 0 && r == 0) /* NFS reports failed writes here */
 		r = -errno;
-	if (close(bfs_steal_fd(&to)) < 0 && r == 0)
-		r = -errno;
-	return r;
+	if (r == 0)
+		r = bfs_put_name(store, staged, name, size);
+	return r < 0 ? r : bfs_sync_directory(bfs_store_fd(store), name);
 }
 
 int bfs_put_file(struct bfs_store *store, int fd, uint64_t size, const char *name,
 	struct bfs_error *error)
 {
-	_cleanup_free_ char *staging = NULL, *staged = NULL;
-	_cleanup_close_ int lock = -1;
 	int r;
 
 	if (bfs_put_exists(store, name, size))
 		return 0;
-	r = bfs_put_make_staging(store, &staging, &lock);
+	r = bfs_put_begin(store);
 	if (r == 0) {
-		staged = bfs_format("%s/file", staging);
-		r = staged ? stage_copy(store, fd, size, staged) : -ENOMEM;
+		r = put_copy(store, fd, size, name);
+		bfs_put_end(store);
 	}
-	if (r == 0)
-		r = bfs_put_name(store, staged, name, size);
-	if (r == 0)
-		r = bfs_sync_directory(bfs_store_fd(store), name);
-	if (staging)
-		bfs_remove_tree(bfs_store_fd(store), staging);
-	if (r < 0)
-		return bfs_error_set(error, r, "writing into the store", name, NULL);
-	return 0;
+	return r < 0 ? bfs_error_set(error, r, "writing into the store", name, NULL) : 0;
 }
 
 static int lock_file(int dir_fd, const char *path, int flags, int *ret_fd)
@@ -100,7 +113,7 @@ static int lock_file(int dir_fd, const char *path, int flags, int *ret_fd)
 	return 0;
 }
 
-int bfs_put_make_staging(struct bfs_store *store, char **ret_name, int *ret_lock_fd)
+static int make_staging(struct bfs_store *store, struct bfs_staging *staging)
 {
 	_cleanup_free_ char *name = NULL, *lock = NULL;
 	char host[HOST_NAME_MAX + 1] = "";
@@ -116,10 +129,67 @@ int bfs_put_make_staging(struct bfs_store *store, char **ret_name, int *ret_lock
 		return -ENOMEM;
 	if (mkdirat(bfs_store_fd(store), name, 0755) < 0)
 		return -errno;
-	r = lock_file(bfs_store_fd(store), lock, O_CREAT | O_EXCL, ret_lock_fd);
+	r = lock_file(bfs_store_fd(store), lock, O_CREAT | O_EXCL, &staging->lock_fd);
 	if (r == 0)
-		*ret_name = bfs_steal(&name);
+		staging->name = bfs_steal(&name);
+	else
+		bfs_remove_tree(bfs_store_fd(store), name);
 	return r;
+}
+
+int bfs_put_begin(struct bfs_store *store)
+{
+	struct bfs_staging *staging = bfs_store_staging(store);
+	int r = 0;
+
+	pthread_mutex_lock(&staging->lock);
+	if (!staging->name)
+		r = make_staging(store, staging);
+	if (r == 0)
+		staging->holders++;
+	pthread_mutex_unlock(&staging->lock);
+	return r;
+}
+
+void bfs_put_end(struct bfs_store *store)
+{
+	struct bfs_staging *staging = bfs_store_staging(store);
+
+	pthread_mutex_lock(&staging->lock);
+	if (--staging->holders == 0) {
+		bfs_remove_tree(bfs_store_fd(store), staging->name);
+		free(bfs_steal(&staging->name));
+		close(bfs_steal_fd(&staging->lock_fd));
+	}
+	pthread_mutex_unlock(&staging->lock);
+}
+
+static char *new_name(struct bfs_staging *staging)
+{
+	char *name;
+
+	pthread_mutex_lock(&staging->lock);
+	name = bfs_format("%s/%u", staging->name, staging->counter++);
+	pthread_mutex_unlock(&staging->lock);
+	return name;
+}
+
+int bfs_put_stage(struct bfs_store *store, mode_t mode, int *ret_fd, char **ret_name)
+{
+	_cleanup_free_ char *name = new_name(bfs_store_staging(store));
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (!name)
+		return -ENOMEM;
+	fd = openat(bfs_store_fd(store), name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) /* the umask */
+		return -errno;
+	*ret_fd = bfs_steal_fd(&fd);
+	*ret_name = bfs_steal(&name);
+	return 0;
 }
 
 static bool is_abandoned(int staging_fd, const char *name)

@@ -10,7 +10,6 @@
 #include <sys/utsname.h>
 
 #define REF_LIMIT 65536		   /* bytes; a ref has 150 */
-#define INDEX_LIMIT (UINT64_C(64) << 30) /* bytes; a million names take about 0.15 GB */
 
 bool bfs_ref_name_is_valid(const char *name)
 {
@@ -65,7 +64,7 @@ int bfs_ref_read(struct bfs_store *store, const char *name, struct bfs_generatio
 	if (r < 0)
 		return r;
 	if (bfs_json_get_int(document, "generation", 1, INT64_MAX, &number) < 0 ||
-		bfs_json_get_int(document, "size", 1, (int64_t)INDEX_LIMIT, &size) < 0 ||
+		bfs_json_get_int(document, "size", 1, (int64_t)BFS_INDEX_SIZE_MAX, &size) < 0 ||
 		bfs_json_get_string(document, "index", &index) < 0 ||
 		bfs_digest_from_hex(index, &generation.index) < 0)
 		return bfs_error_set(error, -EBADMSG, "reading the ref", path,
@@ -91,7 +90,7 @@ int bfs_ref_read_keg(
 	if (r < 0)
 		return r;
 	if (bfs_json_get_string(document, "index", &index) < 0 ||
-		bfs_json_get_int(document, "size", 1, (int64_t)INDEX_LIMIT, &size) < 0 ||
+		bfs_json_get_int(document, "size", 1, (int64_t)BFS_INDEX_SIZE_MAX, &size) < 0 ||
 		bfs_digest_from_hex(index, &generation.index) < 0)
 		return -EBADMSG;
 	generation.size = (uint64_t)size;

@@ -7,6 +7,8 @@
 
 #include "index/store.h"
 
+#define BFS_INDEX_SIZE_MAX (UINT64_C(64) << 30) /* bytes; a million names take about 0.15 GB */
+
 struct bfs_generation {
 	uint64_t number;		/* from 1; 0 before the first */
 	struct bfs_digest index;	/* SHA-256 of the index file */

@@ -1,6 +1,7 @@
 #include "index/snapshot.h"
 
 #include "index/put.h"
+#include "index/rebuild.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -49,34 +50,16 @@ static bool is_cached(const char *path, uint64_t size)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
-/* Copies the store's file and hashes the copy: what is checked is what will be read. */
+/* What is checked is what will be read: the copy. */
 static int copy_checked(struct bfs_store *store, const struct bfs_generation *generation,
-	const char *name, const char *staged, struct bfs_error *error)
+	const char *cache, const char *staged, struct bfs_error *error)
 {
-	_cleanup_close_ int from = openat(bfs_store_fd(store), name, O_RDONLY | O_CLOEXEC);
-	_cleanup_close_ int to = -1;
-	struct bfs_digest digest;
-	struct stat st;
-	int r;
+	struct bfs_rebuild rebuild = {.store = store, .cache = cache};
+	_cleanup_close_ int to = open(staged, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0444);
 
-	if (from < 0 || fstat(from, &st) < 0)
-		return bfs_error_set(error, -errno, "fetching the index", name, NULL);
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != generation->size)
-		return bfs_error_set(error, -EBADMSG, "fetching the index", name,
-			"it has %lld bytes, the ref says %llu", (long long)st.st_size,
-			(unsigned long long)generation->size);
-	to = open(staged, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0444);
 	if (to < 0)
 		return bfs_error_set(error, -errno, "fetching the index", staged, NULL);
-	r = bfs_copy_range(from, to, generation->size);
-	if (r == 0)
-		r = bfs_digest_of_fd(to, &digest, NULL);
-	if (r < 0)
-		return bfs_error_set(error, r, "fetching the index", staged, NULL);
-	if (!bfs_digest_equal(&digest, &generation->index))
-		return bfs_error_set(error, -EBADMSG, "fetching the index", name,
-			"its SHA-256 is not its name: the store is damaged");
-	return 0;
+	return bfs_rebuild_index(&rebuild, generation, to, error);
 }
 
 /* Beside the file that it becomes; other processes, threads and hosts may fetch the same one. */
@@ -111,7 +94,7 @@ int bfs_snapshot_fetch(struct bfs_store *store, const struct bfs_generation *gen
 		if (r < 0)
 			return bfs_error_set(error, r, "making the cache directory", directory, NULL);
 		unlink(staged);
-		r = copy_checked(store, generation, name, staged, error);
+		r = copy_checked(store, generation, cache, staged, error);
 		if (r == 0 && rename(staged, path) < 0)
 			r = bfs_error_set(error, -errno, "fetching the index", path, NULL);
 		if (r < 0) {
@@ -139,18 +122,18 @@ int bfs_snapshot_open(struct bfs_store *store, const char *ref,
 	return r;
 }
 
-/* A cache that cannot be filled costs time later, no more. */
-static void move_into_cache(const char *path, int fd, const char *name)
+void bfs_snapshot_keep(const struct bfs_generation *generation, const char *path)
 {
 	_cleanup_free_ char *cache = NULL, *cached = NULL, *directory = NULL;
+	char name[BFS_STORE_NAME_SIZE];
 
 	if (bfs_cache_directory(&cache, NULL) < 0)
 		return;
-	cached = bfs_format("%s/%s", cache, name);
+	cached = bfs_format("%s/%s", cache, bfs_store_index_name(&generation->index, name));
 	directory = bfs_format("%s/indexes", cache);
 	if (!cached || !directory)
 		return;
-	if (bfs_make_directories(AT_FDCWD, directory, 0755) < 0 || fchmod(fd, 0444) < 0 ||
+	if (bfs_make_directories(AT_FDCWD, directory, 0755) < 0 || chmod(path, 0444) < 0 ||
 		rename(path, cached) < 0)
 		bfs_log_debug("keeping the index in the cache: %s: %s", cached, strerror(errno));
 }
@@ -168,6 +151,6 @@ int bfs_snapshot_put(struct bfs_store *store, const char *path,
 	bfs_store_index_name(&ret_generation->index, name);
 	r = bfs_put_file(store, fd, ret_generation->size, name, error);
 	if (r == 0)
-		move_into_cache(path, fd, name);
+		bfs_snapshot_keep(ret_generation, path);
 	return r;
 }

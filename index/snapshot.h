@@ -19,7 +19,7 @@ char *bfs_cache_work_path(const char *cache, const char *suffix);
 
 /*
  * Path of a local copy of the generation's index, ready for bfs_tree_open(BFS_TREE_READ) by any number
- * of threads. Allocated. -EBADMSG where the store's file does not have the digest.
+ * of threads. Allocated. -EBADMSG where what the store has does not have the digest.
  */
 int bfs_snapshot_fetch(struct bfs_store *store, const struct bfs_generation *generation,
 	char **ret_path, struct bfs_error *error);
@@ -27,6 +27,12 @@ int bfs_snapshot_fetch(struct bfs_store *store, const struct bfs_generation *gen
 /* Reads the ref, fetches its index and opens it. -ENOENT where the ref was never published. */
 int bfs_snapshot_open(struct bfs_store *store, const char *ref,
 	struct bfs_generation *ret_generation, struct bfs_tree **ret_tree, struct bfs_error *error);
+
+/*
+ * Moves a file that is the generation's index into the cache. One that cannot be moved stays: it costs time later,
+ * no more.
+ */
+void bfs_snapshot_keep(const struct bfs_generation *generation, const char *path);
 
 /*
  * Puts a finished index, a local file that will not change any more, into the store under its digest; the local file

@@ -17,6 +17,8 @@ struct bfs_store {
 	char *uuid;
 	char *prefix;
 	int fd;
+	int format;
+	struct bfs_staging staging;
 };
 
 static const char *const directories[] = {
@@ -31,10 +33,12 @@ void bfs_store_close(struct bfs_store *store)
 	free(store->path);
 	free(store->uuid);
 	free(store->prefix);
+	pthread_mutex_destroy(&store->staging.lock);
 	free(store);
 }
 
-static int check_format(const json_t *document, const char *path, struct bfs_error *error)
+static int check_format(
+	const json_t *document, const char *path, int *ret_format, struct bfs_error *error)
 {
 	int64_t format;
 
@@ -45,6 +49,7 @@ static int check_format(const json_t *document, const char *path, struct bfs_err
 		return bfs_error_set(error, -EPROTONOSUPPORT, "opening the store", path,
 			"it has format %" PRId64 ", this brewfs reads up to %d; a newer brewfs is needed",
 			format, BFS_STORE_FORMAT);
+	*ret_format = (int)format;
 	return 0;
 }
 
@@ -62,7 +67,7 @@ static int read_description(struct bfs_store *store, struct bfs_error *error)
 		return bfs_error_set(error, r, "reading store.json", store->path, NULL);
 	r = bfs_json_parse(text.data, text.length, "store.json", &document, error);
 	if (r == 0)
-		r = check_format(document, store->path, error);
+		r = check_format(document, store->path, &store->format, error);
 	if (r < 0)
 		return r;
 	if (bfs_json_get_string(document, "uuid", &uuid) < 0 || strlen(uuid) != 36 ||
@@ -80,6 +85,8 @@ static int open_directory(const char *path, struct bfs_store **ret_store, struct
 
 	if (!store)
 		return -ENOMEM;
+	pthread_mutex_init(&store->staging.lock, NULL);
+	store->staging.lock_fd = -1;
 	store->path = strdup(path);
 	store->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->fd < 0 || !store->path) {
@@ -147,7 +154,7 @@ static int write_description(int fd)
 	if (r < 0)
 		return r;
 	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	document = json_pack("{s:i, s:s, s:s, s:s}", "format", BFS_STORE_FORMAT, "uuid", uuid,
+	document = json_pack("{s:i, s:s, s:s, s:s}", "format", BFS_STORE_FORMAT_FIRST, "uuid", uuid,
 		"prefix", BFS_TREE_PREFIX_DEFAULT, "created", created);
 	text = document ? json_dumps(document, JSON_INDENT(2)) : NULL;
 	if (!text)
@@ -219,6 +226,42 @@ int bfs_store_create(const char *path, struct bfs_store **ret_store, struct bfs_
 	return r;
 }
 
+/* The description as it is now, but for the format; another host may have raised it already. */
+static int raise_format(struct bfs_store *store, int format, struct bfs_error *error)
+{
+	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
+	_cleanup_json_ json_t *document = NULL;
+	_cleanup_free_ char *raised = NULL;
+	int r = bfs_read_file(store->fd, "store.json", STORE_JSON_LIMIT, &text);
+
+	if (r < 0)
+		return bfs_error_set(error, r, "reading store.json", store->path, NULL);
+	r = bfs_json_parse(text.data, text.length, "store.json", &document, error);
+	if (r == 0)
+		r = check_format(document, store->path, &store->format, error);
+	if (r < 0 || store->format >= format)
+		return r;
+	if (json_object_set_new(document, "format", json_integer(format)) < 0)
+		return -ENOMEM;
+	raised = json_dumps(document, JSON_INDENT(2));
+	r = raised ? bfs_replace_file(store->fd, "store.json", raised, strlen(raised), 0644) :
+		     -ENOMEM;
+	if (r < 0)
+		return bfs_error_set(error, r, "writing store.json", store->path, NULL);
+	store->format = format;
+	return 0;
+}
+
+int bfs_store_require_format(struct bfs_store *store, int format, struct bfs_error *error)
+{
+	return store->format >= format ? 0 : raise_format(store, format, error);
+}
+
+struct bfs_staging *bfs_store_staging(struct bfs_store *store)
+{
+	return &store->staging;
+}
+
 int bfs_store_default_path(const char *given, char **ret_path)
 {
 	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
@@ -279,5 +322,13 @@ char *bfs_store_index_name(const struct bfs_digest *index, char ret_name[BFS_STO
 	char hex[BFS_DIGEST_HEX_SIZE];
 
 	snprintf(ret_name, BFS_STORE_NAME_SIZE, "indexes/%s.sqlite", bfs_digest_to_hex(index, hex));
+	return ret_name;
+}
+
+char *bfs_store_delta_name(const struct bfs_digest *index, char ret_name[BFS_STORE_NAME_SIZE])
+{
+	char hex[BFS_DIGEST_HEX_SIZE];
+
+	snprintf(ret_name, BFS_STORE_NAME_SIZE, "indexes/%s.delta", bfs_digest_to_hex(index, hex));
 	return ret_name;
 }

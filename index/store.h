@@ -11,7 +11,11 @@
 
 #include "index/content.h"
 
-#define BFS_STORE_FORMAT 1
+#include <pthread.h>
+
+#define BFS_STORE_FORMAT 2	 /* the newest that is read and written */
+#define BFS_STORE_FORMAT_FIRST 1 /* what a new store has until it needs more */
+#define BFS_STORE_FORMAT_DELTAS 2 /* with deltas between indexes */
 
 struct bfs_store;
 
@@ -39,10 +43,27 @@ const char *bfs_store_uuid(const struct bfs_store *store);	/* 36 characters, RFC
 const char *bfs_store_prefix(const struct bfs_store *store);	/* where the prefix is mounted */
 int bfs_store_fd(const struct bfs_store *store);		/* the directory */
 
+/*
+ * Makes sure that who does not know `format` refuses the store, before the first thing of that format
+ * is put into it. One thread at a time.
+ */
+int bfs_store_require_format(struct bfs_store *store, int format, struct bfs_error *error);
+
+/* This process's directory under staging/; for index/put.c, which says how it is used. */
+struct bfs_staging {
+	pthread_mutex_t lock; /* protects what follows */
+	unsigned holders;
+	char *name; /* "staging/HOST.PID.RANDOM", NULL while there is none */
+	int lock_fd;
+	unsigned counter; /* of the files in it */
+};
+struct bfs_staging *bfs_store_staging(struct bfs_store *store);
+
 /* Names relative to the store. Return `ret_name`. */
 #define BFS_STORE_NAME_SIZE 96
 char *bfs_store_object_name(const struct bfs_content *content, char ret_name[BFS_STORE_NAME_SIZE]);
 char *bfs_store_pack_name(const struct bfs_digest *pack, char ret_name[BFS_STORE_NAME_SIZE]);
 char *bfs_store_index_name(const struct bfs_digest *index, char ret_name[BFS_STORE_NAME_SIZE]);
+char *bfs_store_delta_name(const struct bfs_digest *index, char ret_name[BFS_STORE_NAME_SIZE]);
 
 #endif

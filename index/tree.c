@@ -42,6 +42,7 @@ static const char *const statement_texts[STMT_COUNT] = {
 			       " VALUES(?1, ?2, ?3, ?4, ?5)",
 	[STMT_FIND_PACK] = "SELECT id FROM pack WHERE digest=?1",
 	[STMT_INSERT_PACK] = "INSERT INTO pack(digest) VALUES(?1)",
+	[STMT_NOTE_DROPPED] = "INSERT OR IGNORE INTO temp.dropped VALUES(?1)",
 };
 
 int bfs_tree_statement(struct bfs_tree *tree, enum bfs_tree_statement which,
@@ -76,6 +77,9 @@ static int prepare_writing(struct bfs_tree *tree, bool create)
 	int r = bfs_db_exec(tree->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY;"
 				      "PRAGMA synchronous=OFF; PRAGMA temp_store=FILE");
 
+	/* Objects that files lost: which of them no other file has is found out once, at the end. */
+	if (r == 0)
+		r = bfs_db_exec(tree->db, "CREATE TEMP TABLE dropped(object INTEGER PRIMARY KEY)");
 	if (r == 0 && create)
 		r = bfs_schema_create(tree->db);
 	return r;

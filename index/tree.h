@@ -151,6 +151,12 @@ int bfs_tree_graft(struct bfs_tree *tree, uint64_t parent, const char *name, siz
 int bfs_tree_rename_pack(struct bfs_tree *tree, const struct bfs_digest *provisional,
 	const struct bfs_digest *final_name);
 
+/*
+ * Finishes a working copy as it is: forgets the contents that lost their last file since it was opened, and
+ * the packs that went with them. The file is then complete; no transaction may be open.
+ */
+int bfs_tree_settle(struct bfs_tree *tree, struct bfs_error *error);
+
 /* Writes a compact copy of the whole tree to a new file: what gets published. */
 int bfs_tree_write_copy(struct bfs_tree *tree, const char *path, struct bfs_error *error);
 

@@ -309,15 +309,24 @@ static int delete_dirent(struct bfs_tree *tree, uint64_t parent, const char *nam
 	return bfs_db_run(stmt);
 }
 
-static int delete_inode(struct bfs_tree *tree, uint64_t ino)
+static int run_with(struct bfs_tree *tree, enum bfs_tree_statement which, int64_t value)
 {
 	sqlite3_stmt *stmt = NULL;
-	int r = bfs_tree_statement(tree, STMT_DELETE_INODE, &stmt);
+	int r = bfs_tree_statement(tree, which, &stmt);
 
 	if (r < 0)
 		return r;
-	sqlite3_bind_int64(stmt, 1, (int64_t)ino);
+	sqlite3_bind_int64(stmt, 1, value);
 	return bfs_db_run(stmt);
+}
+
+static int delete_inode(struct bfs_tree *tree, const struct bfs_attributes *attributes)
+{
+	int r = run_with(tree, STMT_DELETE_INODE, (int64_t)attributes->ino);
+
+	if (r == 0 && attributes->object)
+		r = run_with(tree, STMT_NOTE_DROPPED, attributes->object);
+	return r;
 }
 
 int bfs_tree_unlink(struct bfs_tree *tree, uint64_t parent, const char *name, size_t length)
@@ -336,7 +345,7 @@ int bfs_tree_unlink(struct bfs_tree *tree, uint64_t parent, const char *name, si
 		r = bfs_tree_touch_directory(tree, parent, 0);
 	if (r == 0)
 		r = attributes.nlink > 1 ? add_nlink(tree, attributes.ino, -1) :
-					   delete_inode(tree, attributes.ino);
+					   delete_inode(tree, &attributes);
 	return finish_change(tree, r);
 }
 
@@ -365,7 +374,7 @@ int bfs_tree_remove_directory(struct bfs_tree *tree, uint64_t parent, const char
 	if (r == 0)
 		r = bfs_tree_touch_directory(tree, parent, -1);
 	if (r == 0)
-		r = delete_inode(tree, attributes.ino);
+		r = delete_inode(tree, &attributes);
 	return finish_change(tree, r);
 }
 
@@ -526,6 +535,34 @@ static int vacuum_into(struct bfs_tree *tree, const char *path)
 		return r;
 	sqlite3_bind_text(stmt, 1, path, -1, SQLITE_STATIC);
 	return bfs_db_run(stmt);
+}
+
+static int forget_dropped(struct bfs_tree *tree)
+{
+	int64_t count;
+	int r = bfs_db_get_int64(tree->db, "SELECT count(*) FROM temp.dropped", &count);
+
+	if (r < 0 || count == 0)
+		return r;
+	r = bfs_db_exec(tree->db,
+		"DELETE FROM temp.dropped WHERE object IN"
+		" (SELECT object FROM inode WHERE object IN (SELECT object FROM temp.dropped));"
+		"DELETE FROM object WHERE id IN (SELECT object FROM temp.dropped)");
+	if (r == 0 && sqlite3_changes(tree->db))
+		r = bfs_db_exec(tree->db, "DELETE FROM pack WHERE id NOT IN"
+					  " (SELECT pack FROM object WHERE pack IS NOT NULL)");
+	return r < 0 ? r : bfs_db_exec(tree->db, "DELETE FROM temp.dropped");
+}
+
+int bfs_tree_settle(struct bfs_tree *tree, struct bfs_error *error)
+{
+	int r = bfs_tree_save_next_ino(tree);
+
+	if (r == 0)
+		r = forget_dropped(tree);
+	return r < 0 ? bfs_error_set(error, r, "finishing the index", NULL, "%s",
+			       sqlite3_errmsg(tree->db)) :
+		       0;
 }
 
 int bfs_tree_write_copy(struct bfs_tree *tree, const char *path, struct bfs_error *error)

@@ -29,6 +29,7 @@ enum bfs_tree_statement {
 	STMT_INSERT_OBJECT,
 	STMT_FIND_PACK,
 	STMT_INSERT_PACK,
+	STMT_NOTE_DROPPED,
 	STMT_COUNT
 };
 

@@ -20,7 +20,7 @@ struct staged_file {
 	struct bfs_content content;	/* of an object */
 	bool is_pack;
 	struct bfs_digest provisional;	/* of a pack, until commit */
-	char *staged;			/* name under the store; NULL: it was there already */
+	char *staged;			/* name under the store; NULL: not made yet, there already, or named */
 	uint64_t size;
 	int fd;				/* of an object staged by the caller, to be synced; else -1 */
 	void *data;			/* of an object in memory, freed once written */
@@ -30,15 +30,12 @@ struct staged_file {
 struct bfs_writer {
 	struct bfs_store *store;
 	struct bfs_tree *base;
-	char *staging;
-	int lock_fd;
-	unsigned counter;		/* for names under staging/ */
+	bool staging;			/* the store's staging directory is held */
 	struct bfs_known known;
 	struct bfs_pack_writer *pack;	/* the open one, or NULL */
 	struct staged_file *pack_file;	/* its entry in `files` */
 	struct staged_file *files;	/* not committed yet */
 	struct bfs_writer_counts counts;
-	bool made_directory[256];	/* objects/NN, made or seen */
 	struct bfs_workers *workers;
 	pthread_mutex_t lock;		/* protects what follows */
 	pthread_cond_t room;
@@ -56,15 +53,15 @@ int bfs_writer_new(struct bfs_store *store, struct bfs_tree *base, struct bfs_wr
 		return -ENOMEM;
 	writer->store = store;
 	writer->base = base;
-	writer->lock_fd = -1;
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_cond_init(&writer->room, NULL);
 	r = bfs_workers_new(PUT_THREADS, &writer->workers);
 	if (r == 0)
-		r = bfs_put_make_staging(store, &writer->staging, &writer->lock_fd);
+		r = bfs_put_begin(store);
 	if (r < 0)
 		return bfs_error_set(error, r, "preparing to write into the store",
 			bfs_store_path(store), NULL);
+	writer->staging = true;
 	*ret_writer = bfs_steal(&writer);
 	return 0;
 }
@@ -78,12 +75,15 @@ static void free_file(struct staged_file *file)
 	free(file);
 }
 
+/* What still has a staged name was not committed. */
 static void free_files(struct bfs_writer *writer)
 {
 	while (writer->files) {
 		struct staged_file *file = writer->files;
 
 		writer->files = file->next;
+		if (file->staged)
+			unlinkat(bfs_store_fd(writer->store), file->staged, 0);
 		free_file(file);
 	}
 }
@@ -96,10 +96,7 @@ void bfs_writer_free(struct bfs_writer *writer)
 	bfs_pack_writer_free(writer->pack);
 	free_files(writer);
 	if (writer->staging)
-		bfs_remove_tree(bfs_store_fd(writer->store), writer->staging);
-	if (writer->lock_fd >= 0)
-		close(writer->lock_fd);
-	free(writer->staging);
+		bfs_put_end(writer->store);
 	bfs_known_release(&writer->known);
 	bfs_error_clear(&writer->failure);
 	pthread_cond_destroy(&writer->room);
@@ -121,27 +118,14 @@ static int new_file(struct bfs_writer *writer, struct staged_file **ret_file)
 	return 0;
 }
 
-static int stage(struct bfs_writer *writer, mode_t mode, int *ret_fd, char **ret_name)
-{
-	_cleanup_free_ char *name = bfs_format("%s/%u", writer->staging, writer->counter++);
-	int fd;
-
-	if (!name)
-		return -ENOMEM;
-	fd = openat(bfs_store_fd(writer->store), name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	*ret_name = bfs_steal(&name);
-	return 0;
-}
-
 int bfs_writer_stage(struct bfs_writer *writer, int *ret_fd, char **ret_name,
 	struct bfs_error *error)
 {
-	int r = stage(writer, 0600, ret_fd, ret_name);
+	int r = bfs_put_stage(writer->store, 0600, ret_fd, ret_name);
 
-	return r < 0 ? bfs_error_set(error, r, "staging a file", writer->staging, NULL) : 0;
+	return r < 0 ? bfs_error_set(error, r, "staging a file", bfs_store_path(writer->store),
+			       NULL) :
+		       0;
 }
 
 /* The content from this writer or the base, if one of them has it. */
@@ -185,7 +169,7 @@ static int start_pack(struct bfs_writer *writer)
 	file->is_pack = true;
 	if (getrandom(file->provisional.bytes, BFS_DIGEST_SIZE, 0) != BFS_DIGEST_SIZE)
 		return -EIO;
-	r = stage(writer, 0600, &fd, &file->staged);
+	r = bfs_put_stage(writer->store, 0444, &fd, &file->staged);
 	if (r == 0)
 		r = bfs_pack_writer_new(fd, &writer->pack);
 	if (r == 0)
@@ -222,16 +206,16 @@ static int write_object(struct staged_file *file)
 	_cleanup_close_ int fd = bfs_steal_fd(&file->fd);
 	int r = 0;
 
-	if (fd < 0)
-		fd = openat(bfs_store_fd(file->writer->store), file->staged,
-			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	if (file->data)
+	if (fd >= 0) /* the caller has written it */
+		r = fchmod(fd, object_mode(&file->content)) < 0 ? -errno : 0;
+	else
+		r = bfs_put_stage(file->writer->store, object_mode(&file->content), &fd,
+			&file->staged);
+	if (r == 0 && file->data)
 		r = bfs_write_all(fd, file->data, file->size);
-	if (r == 0 && (fchmod(fd, object_mode(&file->content)) < 0 || fsync(fd) < 0))
+	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
-	if (close(bfs_steal_fd(&fd)) < 0 && r == 0) /* NFS reports failed writes here */
+	if (fd >= 0 && close(bfs_steal_fd(&fd)) < 0 && r == 0) /* NFS reports failed writes here */
 		r = -errno;
 	return r;
 }
@@ -246,7 +230,7 @@ static int put_object(void *context)
 
 	bfs_store_object_name(&file->content, name);
 	if (bfs_put_exists(writer->store, name, file->size)) {
-		if (file->fd >= 0)
+		if (file->staged)
 			unlinkat(bfs_store_fd(writer->store), file->staged, 0);
 		free(bfs_steal(&file->staged));
 	} else {
@@ -274,27 +258,10 @@ static void wait_for_room(struct bfs_writer *writer, size_t size)
 	pthread_mutex_unlock(&writer->lock);
 }
 
-static int make_object_directory(struct bfs_writer *writer, const struct bfs_digest *digest)
-{
-	char name[16];
-
-	if (writer->made_directory[digest->bytes[0]])
-		return 0;
-	snprintf(name, sizeof(name), "objects/%02x", digest->bytes[0]);
-	if (mkdirat(bfs_store_fd(writer->store), name, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	writer->made_directory[digest->bytes[0]] = true;
-	return 0;
-}
-
 /* Queues an object. The file's data or fd are set; on failure the caller's writer is lost anyway. */
 static int submit_object(struct bfs_writer *writer, struct staged_file *file,
 	const struct bfs_content *content)
 {
-	int r = make_object_directory(writer, &content->digest);
-
-	if (r < 0)
-		return r;
 	file->content = *content;
 	file->size = content->size;
 	writer->counts.bytes += content->size;
@@ -309,9 +276,6 @@ static int add_object(struct bfs_writer *writer, const void *data,
 
 	if (r < 0)
 		return r;
-	file->staged = bfs_format("%s/%u", writer->staging, writer->counter++);
-	if (!file->staged)
-		return -ENOMEM;
 	wait_for_room(writer, content->size);
 	file->size = content->size;
 	file->data = malloc(content->size);
@@ -439,6 +403,8 @@ static int name_file(void *context)
 	else
 		bfs_store_object_name(&file->content, name);
 	r = bfs_put_name(file->writer->store, file->staged, name, file->size);
+	if (r == 0)
+		free(bfs_steal(&file->staged));
 	if (r < 0) {
 		pthread_mutex_lock(&file->writer->lock);
 		bfs_error_set(&file->writer->failure, r, "naming a file of the store", name, NULL);
@@ -457,27 +423,39 @@ static int name_files(struct bfs_writer *writer)
 	return r < 0 ? r : waited;
 }
 
-/* Each directory that got a name, once; and objects/, which may have got directories. */
+struct directory {
+	int store_fd;
+	char name[BFS_STORE_NAME_SIZE]; /* of a file in it */
+};
+
+static int sync_directory(void *context)
+{
+	const struct directory *directory = context;
+
+	return bfs_sync_directory(directory->store_fd, directory->name);
+}
+
+/* Each directory once, all at the same time; also where another writer gave the name just before. */
 static int sync_directories(struct bfs_writer *writer)
 {
-	bool seen[256] = {false}, packs = false, objects = false;
-	int fd = bfs_store_fd(writer->store), r = 0;
+	_cleanup_free_ struct directory *directories = calloc(257, sizeof(*directories));
+	int r = directories ? 0 : -ENOMEM, waited;
 
 	for (struct staged_file *file = writer->files; r == 0 && file; file = file->next) {
-		char name[BFS_STORE_NAME_SIZE];
-		bool *done = file->is_pack ? &packs : &seen[file->content.digest.bytes[0]];
+		struct directory *directory =
+			&directories[file->is_pack ? 256 : file->content.digest.bytes[0]];
 
-		if (*done)
+		if (*directory->name)
 			continue;
-		*done = true;
-		objects = objects || !file->is_pack;
-		r = bfs_sync_directory(fd,
-			file->is_pack ? bfs_store_pack_name(&file->content.pack, name) :
-					bfs_store_object_name(&file->content, name));
+		directory->store_fd = bfs_store_fd(writer->store);
+		if (file->is_pack)
+			bfs_store_pack_name(&file->content.pack, directory->name);
+		else
+			bfs_store_object_name(&file->content, directory->name);
+		r = bfs_workers_submit(writer->workers, sync_directory, directory);
 	}
-	if (r == 0 && objects)
-		r = bfs_sync_directory(fd, "objects/00");
-	return r;
+	waited = bfs_workers_wait(writer->workers);
+	return r < 0 ? r : waited;
 }
 
 static int rename_packs(struct bfs_writer *writer, struct bfs_tree **trees, size_t count)

@@ -107,7 +107,7 @@ static void test_formats(void)
 		int code;
 		const char *message;
 	} cases[] = {
-		{"{\"format\": 2, \"uuid\": \"x\"}", -EPROTONOSUPPORT, "a newer brewfs is needed"},
+		{"{\"format\": 3, \"uuid\": \"x\"}", -EPROTONOSUPPORT, "a newer brewfs is needed"},
 		{"{\"format\": 99999999999}", -EPROTONOSUPPORT, "format 99999999999"},
 		{"{\"format\": 0}", -EBADMSG, "no format number"},
 		{"{\"format\": \"1\"}", -EBADMSG, "no format number"},
