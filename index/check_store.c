@@ -5,6 +5,7 @@
 #include "index/check_tree.h"
 #include "index/check_unused.h"
 #include "index/publish.h"
+#include "index/rebuild.h"
 #include "index/snapshot.h"
 #include "lib/file.h"
 #include "lib/json.h"
@@ -188,6 +189,42 @@ static int copy_index(struct walk *walk, const struct bfs_check_origin *origin,
 	return r < 0 ? r : 1;
 }
 
+/* What a delta makes of what it is applied to, all of it out of the store. As copy_index(). */
+static int rebuild_index(struct walk *walk, const struct bfs_check_origin *origin,
+	const struct bfs_generation *generation)
+{
+	struct bfs_rebuild rebuild = {.store = walk->store};
+	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
+	struct bfs_check_origin damaged = *origin;
+	_cleanup_close_ int to = -1;
+	int r;
+
+	unlink(walk->copy);
+	to = open(walk->copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (to < 0)
+		return -errno;
+	r = bfs_rebuild_index(&rebuild, generation, to, &error);
+	if (r == 0)
+		return 1;
+	damaged.index = rebuild.file;
+	if (!*rebuild.file)
+		return r;
+	if (r == -ENOENT)
+		report(walk, &damaged, "file-missing", "it is missing");
+	else if (r == -EBADMSG)
+		report(walk, &damaged, "file-digest", bfs_error_message(&error, r));
+	else
+		report(walk, &damaged, "file-unreadable", strerror(-r));
+	return 0;
+}
+
+static bool is_delta(const struct bfs_check_origin *origin)
+{
+	size_t length = strlen(origin->index);
+
+	return length > 6 && strcmp(origin->index + length - 6, ".delta") == 0;
+}
+
 /* 1 where the index is there and whole, 0 where not; old ones may have been removed. */
 static int fetch(
 	struct walk *walk, const struct source *source, const struct bfs_check_origin *origin)
@@ -195,6 +232,8 @@ static int fetch(
 	_cleanup_close_ int fd = openat(bfs_store_fd(walk->store), origin->index,
 		O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
+	if (fd >= 0 && is_delta(origin))
+		return rebuild_index(walk, origin, &source->generation);
 	if (fd >= 0)
 		return copy_index(walk, origin, &source->generation, fd);
 	if (errno == ENOENT && !source->current && source->ref)
@@ -225,10 +264,15 @@ static int add_history(struct walk *walk, const struct source *source, struct bf
 	return r == -EUCLEAN ? 0 : r; /* reported by the check of the tree */
 }
 
-static struct bfs_check_origin origin_of(
-	const struct source *source, char name[BFS_STORE_NAME_SIZE])
+/* Told by the name of the index, or of the delta where there is only that. */
+static struct bfs_check_origin origin_of(struct walk *walk, const struct source *source,
+	char name[BFS_STORE_NAME_SIZE])
 {
-	bfs_store_index_name(&source->generation.index, name);
+	int fd = bfs_store_fd(walk->store);
+
+	bfs_store_delta_name(&source->generation.index, name);
+	if (faccessat(fd, name, F_OK, 0) < 0)
+		bfs_store_index_name(&source->generation.index, name);
 	return (struct bfs_check_origin){name, source->ref, source->generation.number};
 }
 
@@ -255,14 +299,17 @@ static int check_source(struct walk *walk, size_t which)
 {
 	char name[BFS_STORE_NAME_SIZE];
 	struct source source = walk->sources[which]; /* the array may move */
-	struct bfs_check_origin origin = origin_of(&source, name);
-	struct bfs_file file = {BFS_FILE_INDEX, source.generation.index, source.generation.size};
-	int r = bfs_references_has(walk->references, BFS_FILE_INDEX, &file.digest);
+	struct bfs_check_origin origin = origin_of(walk, &source, name);
+	struct bfs_file mark = {
+		BFS_FILE_GENERATION, source.generation.index, source.generation.size};
+	int r = bfs_references_has(walk->references, BFS_FILE_GENERATION, &mark.digest);
 
 	if (r != 0 && !source.current) /* looked at already, for another ref */
 		return r < 0 ? r : 0;
-	r = bfs_references_add(walk->references, &file);
+	r = bfs_references_add(walk->references, &mark);
 	if (r == 0)
+		r = bfs_references_add_index(walk->references, walk->store, &source.generation);
+	if (r == 0 || r == -EBADMSG) /* which then is found again */
 		r = fetch(walk, &source, &origin);
 	if (r <= 0)
 		return r;
@@ -343,11 +390,10 @@ static int affect(void *context, uint64_t parent, const char *name, size_t lengt
 static int search_source(struct walk *walk, const struct source *source, const bool *wanted)
 {
 	char name[BFS_STORE_NAME_SIZE];
-	struct bfs_check_origin origin = origin_of(source, name);
+	struct bfs_check_origin origin = origin_of(walk, source, name);
 	_cleanup_tree_ struct bfs_tree *tree = NULL;
 	struct search search = {walk, &origin, NULL, wanted};
-	_cleanup_close_ int fd = openat(bfs_store_fd(walk->store), name, O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? 0 : copy_index(walk, &origin, &source->generation, fd);
+	int r = fetch(walk, source, &origin);
 
 	if (r <= 0)
 		return r;

@@ -109,9 +109,11 @@ static int look_at_index(struct place *place, int fd, const char *name)
 {
 	struct bfs_digest digest;
 
-	if (!parse_name(name, ".sqlite", &digest))
-		return note_foreign(place, name);
-	return look_at_file(place, fd, name, BFS_FILE_INDEX, &digest);
+	if (parse_name(name, ".sqlite", &digest))
+		return look_at_file(place, fd, name, BFS_FILE_INDEX, &digest);
+	if (parse_name(name, ".delta", &digest))
+		return look_at_file(place, fd, name, BFS_FILE_DELTA, &digest);
+	return note_foreign(place, name);
 }
 
 static int look_at_object_directory(struct place *place, int fd, const char *name)

@@ -420,14 +420,15 @@ static int copy_blocks(const struct bfs_delta *delta, int fd, int index_fd,
 		r = bfs_pread_all(fd, bytes, length, from);
 		if (r == 0)
 			r = bfs_hasher_update(hasher, bytes, length);
-		if (r == 0)
+		if (r == 0 && index_fd >= 0)
 			r = bfs_pwrite_all(index_fd, bytes, length,
 				(uint64_t)delta->blocks[i] * BFS_DELTA_BLOCK);
 	}
 	return r;
 }
 
-int bfs_delta_apply(const struct bfs_delta *delta, int fd, int index_fd)
+/* Reads all of it; an `index_fd` of -1 gets nothing. */
+static int read_through(const struct bfs_delta *delta, int fd, int index_fd)
 {
 	_cleanup_hasher_ struct bfs_hasher *hasher = NULL;
 	struct bfs_digest digest, written;
@@ -442,8 +443,18 @@ int bfs_delta_apply(const struct bfs_delta *delta, int fd, int index_fd)
 	if (r == 0)
 		r = bfs_pread_all(fd, written.bytes, BFS_DIGEST_SIZE,
 			expected_size(delta) - BFS_DIGEST_SIZE);
-	if (r == 0 && !bfs_digest_equal(&digest, &written))
-		r = -EBADMSG;
+	return r == 0 && !bfs_digest_equal(&digest, &written) ? -EBADMSG : r;
+}
+
+int bfs_delta_check(const struct bfs_delta *delta, int fd)
+{
+	return read_through(delta, fd, -1);
+}
+
+int bfs_delta_apply(const struct bfs_delta *delta, int fd, int index_fd)
+{
+	int r = read_through(delta, fd, index_fd);
+
 	if (r == 0 && ftruncate(index_fd, (off_t)delta->result.size) < 0)
 		r = -errno;
 	return r;

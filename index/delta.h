@@ -57,4 +57,7 @@ int bfs_delta_read(int fd, const struct bfs_generation *result, struct bfs_delta
  */
 int bfs_delta_apply(const struct bfs_delta *delta, int fd, int index_fd);
 
+/* Whether it is as it was written: -EBADMSG where not. */
+int bfs_delta_check(const struct bfs_delta *delta, int fd);
+
 #endif

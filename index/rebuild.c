@@ -110,6 +110,22 @@ static int check_size(struct plan *plan, const char *name, struct bfs_error *err
 		(long long)st.st_size, (unsigned long long)plan->start.size);
 }
 
+static int report_damaged(struct plan *plan, const char *name, int code, struct bfs_error *error)
+{
+	return fail(plan, name, code, code == -EBADMSG ? "the store is damaged: it is not what it was" :
+							 NULL, error);
+}
+
+/* A file that is missing may be the fault of the delta that names it. */
+static int report_missing(struct plan *plan, const char *name, int code, struct bfs_error *error)
+{
+	const struct step *step = &plan->steps[plan->step_count - 1];
+
+	if (plan->step_count && bfs_delta_check(&step->delta, step->fd) == -EBADMSG)
+		return report_damaged(plan, step->name, -EBADMSG, error);
+	return fail(plan, name, code, NULL, error);
+}
+
 /* Opens the index, and the one that its delta is made for, and so on until one is whole. */
 static int collect(struct plan *plan, const struct bfs_generation *generation,
 	struct bfs_error *error)
@@ -125,7 +141,7 @@ static int collect(struct plan *plan, const struct bfs_generation *generation,
 		int fd, r = open_index(plan->rebuild->store, &wanted, name, &fd);
 
 		if (r < 0)
-			return fail(plan, name, r, NULL, error);
+			return report_missing(plan, name, r, error);
 		if (r == 0) {
 			plan->start = wanted;
 			plan->start_fd = fd;
@@ -138,9 +154,7 @@ static int collect(struct plan *plan, const struct bfs_generation *generation,
 		if (r == 0 && plan->step_count + 1 > BFS_DELTA_CHAIN_MAX)
 			r = -EBADMSG;
 		if (r < 0)
-			return fail(plan, name, r,
-				r == -EBADMSG ? "it is no delta: the store is damaged" : NULL,
-				error);
+			return report_damaged(plan, name, r, error);
 		if (find_local(plan, &step->delta))
 			return 0;
 		wanted = step->delta.chain[0];
@@ -159,9 +173,7 @@ static int carry_out(struct plan *plan, int to_fd, struct bfs_error *error)
 
 		r = bfs_delta_apply(&step->delta, step->fd, to_fd);
 		if (r < 0)
-			return fail(plan, step->name, r,
-				r == -EBADMSG ? "its digest is wrong: the store is damaged" : NULL,
-				error);
+			return report_damaged(plan, step->name, r, error);
 	}
 	return 0;
 }

@@ -1,5 +1,6 @@
 #include "index/references.h"
 
+#include "index/rebuild.h"
 #include "lib/db.h"
 
 #include <string.h>
@@ -18,6 +19,8 @@ char *bfs_file_name(const struct bfs_file *file, char ret_name[BFS_STORE_NAME_SI
 
 	if (file->kind == BFS_FILE_PACK)
 		return bfs_store_pack_name(&file->digest, ret_name);
+	if (file->kind == BFS_FILE_DELTA)
+		return bfs_store_delta_name(&file->digest, ret_name);
 	if (file->kind == BFS_FILE_INDEX)
 		return bfs_store_index_name(&file->digest, ret_name);
 	return bfs_store_object_name(&content, ret_name);
@@ -91,6 +94,27 @@ int bfs_references_add(struct bfs_references *references, const struct bfs_file 
 	bind_digest(references->add, 2, &file->digest);
 	sqlite3_bind_int64(references->add, 3, (int64_t)file->size);
 	return bfs_db_run(references->add);
+}
+
+int bfs_references_add_index(struct bfs_references *references, struct bfs_store *store,
+	const struct bfs_generation *generation)
+{
+	struct bfs_file file = {BFS_FILE_INDEX, generation->index, generation->size};
+	_cleanup_delta_ struct bfs_delta delta = BFS_DELTA_INIT;
+	int r = bfs_rebuild_read_delta(store, generation, &delta);
+
+	if (r == -ENOENT)
+		return bfs_references_add(references, &file);
+	file.kind = BFS_FILE_DELTA;
+	if (r == 0)
+		r = bfs_references_add(references, &file);
+	for (size_t i = 0; r == 0 && i < delta.chain_count; i++) {
+		file = (struct bfs_file){BFS_FILE_DELTA, delta.chain[i].index, delta.chain[i].size};
+		if (i + 1 == delta.chain_count)
+			file.kind = BFS_FILE_INDEX;
+		r = bfs_references_add(references, &file);
+	}
+	return r;
 }
 
 static int add_content(struct bfs_references *references, const struct bfs_digest *pack,

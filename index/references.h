@@ -7,6 +7,7 @@
 #define BFS_INDEX_REFERENCES_H
 
 #include "index/pack.h"
+#include "index/ref.h"
 #include "index/store.h"
 #include "index/tree.h"
 
@@ -15,6 +16,8 @@ enum bfs_file_kind {
 	BFS_FILE_EXECUTABLE, /* the variant of an object with mode 0555 */
 	BFS_FILE_PACK,
 	BFS_FILE_INDEX,
+	BFS_FILE_DELTA,
+	BFS_FILE_GENERATION, /* no file, but a mark: an index that was looked at, whole or not */
 };
 
 /* A file of a store. */
@@ -35,6 +38,13 @@ BFS_DEFINE_CLEANUP(struct bfs_references *, bfs_cleanup_references, bfs_referenc
 #define _cleanup_references_ BFS_CLEANUP(bfs_cleanup_references)
 
 int bfs_references_add(struct bfs_references *references, const struct bfs_file *file);
+
+/*
+ * The files under indexes/ that a generation is made from: its index, or its delta and what that is to be applied
+ * to. Success where there are none; -EBADMSG for a delta that is none.
+ */
+int bfs_references_add_index(struct bfs_references *references, struct bfs_store *store,
+	const struct bfs_generation *generation);
 
 /* Objects, packs and contents of a tree. Rows that cannot be are left out. */
 int bfs_references_add_tree(struct bfs_references *references, struct bfs_tree *tree);

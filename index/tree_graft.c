@@ -28,7 +28,8 @@ static int map_objects(struct graft *graft)
 		return -ENOMEM;
 	r = bfs_db_prepare(graft->source->db,
 		"SELECT o.id, o.digest, o.size, o.executable, p.digest, o.offset"
-		" FROM object o LEFT JOIN pack p ON p.id=o.pack",
+		" FROM object o LEFT JOIN pack p ON p.id=o.pack"
+		" WHERE o.id IN (SELECT object FROM inode)", /* some may have lost their files */
 		&stmt);
 	while (r >= 0 && (r = bfs_db_step(stmt)) > 0) {
 		int64_t id = sqlite3_column_int64(stmt, 0);

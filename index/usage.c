@@ -1,5 +1,6 @@
 #include "index/usage.h"
 
+#include "index/rebuild.h"
 #include "index/store.h"
 #include "lib/db.h"
 #include "lib/workers.h"
@@ -118,10 +119,31 @@ static int measure_files(struct bfs_store *store, struct bfs_tree *tree, const c
 	return r;
 }
 
+/* The index, or the delta and all that it is to be applied to. */
+static int measure_index(struct bfs_store *store, const struct bfs_generation *generation,
+	struct bfs_usage *usage)
+{
+	_cleanup_delta_ struct bfs_delta delta = BFS_DELTA_INIT;
+	char name[BFS_STORE_NAME_SIZE];
+	int r = bfs_rebuild_read_delta(store, generation, &delta);
+
+	if (r == -ENOENT)
+		return stat_one(store, bfs_store_index_name(&generation->index, name), usage);
+	if (r == 0)
+		r = stat_one(store, bfs_store_delta_name(&generation->index, name), usage);
+	for (size_t i = 0; r == 0 && i < delta.chain_count; i++) {
+		if (i + 1 < delta.chain_count)
+			bfs_store_delta_name(&delta.chain[i].index, name);
+		else
+			bfs_store_index_name(&delta.chain[i].index, name);
+		r = stat_one(store, name, usage);
+	}
+	return r;
+}
+
 int bfs_usage_measure_store(struct bfs_store *store, const struct bfs_generation *generation,
 	struct bfs_tree *tree, struct bfs_usage_store *ret_usage)
 {
-	char name[BFS_STORE_NAME_SIZE];
 	struct bfs_usage_store usage = {0};
 	int r = measure_files(store, tree,
 		"SELECT DISTINCT digest, executable FROM object WHERE pack IS NULL",
@@ -130,7 +152,7 @@ int bfs_usage_measure_store(struct bfs_store *store, const struct bfs_generation
 	if (r == 0)
 		r = measure_files(store, tree, "SELECT digest, NULL FROM pack", &usage.packs);
 	if (r == 0)
-		r = stat_one(store, bfs_store_index_name(&generation->index, name), &usage.index);
+		r = measure_index(store, generation, &usage.index);
 	if (r == 0)
 		*ret_usage = usage;
 	return r;

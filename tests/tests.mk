@@ -4,6 +4,7 @@ C_TESTS = \
 	tests/fs/test-options \
 	tests/index/test-cache \
 	tests/index/test-check \
+	tests/index/test-delta \
 	tests/index/test-diff \
 	tests/index/test-lease \
 	tests/index/test-publish \
