@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NAME_SIZE  40 /* digest, size */
-#define FIXED_SIZE 80
-#define COPY_SIZE  (1024 * 1024) /* NFS's largest read and write */
+#define NAME_SIZE   40 /* digest, size */
+#define FIXED_SIZE  80
+#define COPY_SIZE   (1024 * 1024) /* NFS's largest read and write */
 #define COPY_BLOCKS (COPY_SIZE / BFS_DELTA_BLOCK)
 
 static const char magic[16] = "brewfs delta 1\n";
@@ -62,7 +62,8 @@ static int compare_part(struct comparison *comparison, uint64_t offset, size_t l
 		r = bfs_pread_all(comparison->base_fd, comparison->theirs, common, offset);
 	if (r == 0)
 		r = bfs_hasher_update(comparison->hasher, comparison->ours, length);
-	if (r < 0 || (common == length && memcmp(comparison->ours, comparison->theirs, length) == 0))
+	if (r < 0 ||
+		(common == length && memcmp(comparison->ours, comparison->theirs, length) == 0))
 		return r;
 	for (size_t at = 0; r == 0 && at < length; at += BFS_DELTA_BLOCK) {
 		size_t size = length - at < BFS_DELTA_BLOCK ? length - at : BFS_DELTA_BLOCK;
@@ -94,8 +95,8 @@ static int compare_files(struct comparison *comparison, uint64_t size)
 	return r;
 }
 
-int bfs_delta_compare(const struct bfs_generation *base, int base_fd, int result_fd,
-	struct bfs_delta *ret_delta)
+int bfs_delta_compare(
+	const struct bfs_generation *base, int base_fd, int result_fd, struct bfs_delta *ret_delta)
 {
 	_cleanup_delta_ struct bfs_delta delta = BFS_DELTA_INIT;
 	struct comparison comparison = {.delta = &delta,
@@ -122,8 +123,7 @@ static int merge_blocks(struct bfs_delta *delta, const struct bfs_delta *base)
 {
 	uint64_t end = count_blocks(delta->result.size);
 	size_t count = 0, i = 0, j = 0;
-	uint32_t *merged =
-		malloc((delta->block_count + base->block_count + 1) * sizeof(*merged));
+	uint32_t *merged = malloc((delta->block_count + base->block_count + 1) * sizeof(*merged));
 
 	if (!merged)
 		return -ENOMEM;
@@ -218,7 +218,8 @@ static size_t block_length(const struct bfs_delta *delta, uint32_t number)
 	return left < BFS_DELTA_BLOCK ? (size_t)left : BFS_DELTA_BLOCK;
 }
 
-/* How many blocks from the one at `first` on are neighbours, at most COPY_BLOCKS, and their bytes. */
+/* How many blocks from the one at `first` on are neighbours, at most COPY_BLOCKS, and their bytes.
+ */
 static size_t measure_run(const struct bfs_delta *delta, size_t first, size_t *ret_length)
 {
 	size_t count = 0, length = 0;
@@ -324,10 +325,11 @@ static int load_blocks(const char *bytes, struct bfs_delta *delta)
 	return 0;
 }
 
-static int load_fixed(const char bytes[FIXED_SIZE], const struct bfs_generation *result,
-	struct bfs_delta *delta)
+static int load_fixed(
+	const char bytes[FIXED_SIZE], const struct bfs_generation *result, struct bfs_delta *delta)
 {
-	uint64_t chain = load64(bytes + 56), since = load64(bytes + 64), blocks = load64(bytes + 72);
+	uint64_t chain = load64(bytes + 56), since = load64(bytes + 64),
+		 blocks = load64(bytes + 72);
 	int r = memcmp(bytes, magic, sizeof(magic)) == 0 ? 0 : -EBADMSG;
 
 	if (r == 0)
@@ -407,8 +409,8 @@ static int hash_header(const struct bfs_delta *delta, int fd, struct bfs_hasher 
 	return r < 0 ? r : bfs_hasher_update(hasher, bytes, delta->data);
 }
 
-static int copy_blocks(const struct bfs_delta *delta, int fd, int index_fd,
-	struct bfs_hasher *hasher)
+static int copy_blocks(
+	const struct bfs_delta *delta, int fd, int index_fd, struct bfs_hasher *hasher)
 {
 	_cleanup_free_ char *bytes = malloc(COPY_SIZE);
 	uint64_t from = delta->data;
@@ -441,8 +443,8 @@ static int read_through(const struct bfs_delta *delta, int fd, int index_fd)
 	if (r == 0)
 		r = bfs_hasher_finish(hasher, &digest);
 	if (r == 0)
-		r = bfs_pread_all(fd, written.bytes, BFS_DIGEST_SIZE,
-			expected_size(delta) - BFS_DIGEST_SIZE);
+		r = bfs_pread_all(
+			fd, written.bytes, BFS_DIGEST_SIZE, expected_size(delta) - BFS_DIGEST_SIZE);
 	return r == 0 && !bfs_digest_equal(&digest, &written) ? -EBADMSG : r;
 }
 

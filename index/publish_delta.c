@@ -9,7 +9,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-/* With its head the smallest is read at once, and the middle one in 8 reads of NFS's largest size. */
+/* With its head the smallest is read at once, and the middle one in 8 reads of NFS's largest size.
+ */
 #define SMALL_BLOCKS  240
 #define MEDIUM_BLOCKS 2000
 
@@ -58,8 +59,8 @@ static int put(struct bfs_store *store, struct bfs_delta *delta, int work_fd, co
 	return r < 0 ? r : bfs_sync_directory(bfs_store_fd(store), name);
 }
 
-static int put_delta(struct bfs_store *store, struct bfs_delta *delta, int work_fd,
-	struct bfs_error *error)
+static int put_delta(
+	struct bfs_store *store, struct bfs_delta *delta, int work_fd, struct bfs_error *error)
 {
 	char name[BFS_STORE_NAME_SIZE];
 	int r = bfs_store_require_format(store, BFS_STORE_FORMAT_DELTAS, error);
@@ -77,7 +78,8 @@ static int put_delta(struct bfs_store *store, struct bfs_delta *delta, int work_
 	return r < 0 ? bfs_error_set(error, r, "writing into the store", name, NULL) : 0;
 }
 
-/* The base was checked when it came; but what is left out now, all who have the right one rely on. */
+/* The base was checked when it came; but what is left out now, all who have the right one rely on.
+ */
 struct base_check {
 	const struct bfs_generation *base;
 	int fd;
@@ -95,8 +97,8 @@ static int check_base(void *context)
 }
 
 /* Both files are read once, and at the same time. */
-static int compare(const struct bfs_generation *base, int base_fd, int work_fd,
-	struct bfs_delta *ret_delta)
+static int compare(
+	const struct bfs_generation *base, int base_fd, int work_fd, struct bfs_delta *ret_delta)
 {
 	_cleanup_workers_ struct bfs_workers *workers = NULL;
 	struct base_check check = {base, base_fd};

@@ -19,7 +19,7 @@ struct step {
 /* What an index is to be made from. */
 struct plan {
 	struct bfs_rebuild *rebuild;
-	const char *cache; /* as in `rebuild`, until it failed with it */
+	const char *cache;  /* as in `rebuild`, until it failed with it */
 	struct step *steps; /* the newest first */
 	size_t step_count;
 	struct bfs_generation start;
@@ -75,8 +75,8 @@ static bool find_local(struct plan *plan, const struct bfs_delta *delta)
 {
 	for (size_t i = 0; plan->cache && i < delta->since_count; i++) {
 		char name[BFS_STORE_NAME_SIZE];
-		_cleanup_free_ char *path = bfs_format("%s/%s", plan->cache,
-			bfs_store_index_name(&delta->since[i].index, name));
+		_cleanup_free_ char *path = bfs_format(
+			"%s/%s", plan->cache, bfs_store_index_name(&delta->since[i].index, name));
 		_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 		struct stat st;
 
@@ -90,8 +90,8 @@ static bool find_local(struct plan *plan, const struct bfs_delta *delta)
 	return false;
 }
 
-static int fail(struct plan *plan, const char *name, int code, const char *reason,
-	struct bfs_error *error)
+static int fail(
+	struct plan *plan, const char *name, int code, const char *reason, struct bfs_error *error)
 {
 	snprintf(plan->rebuild->file, sizeof(plan->rebuild->file), "%s", name);
 	return bfs_error_set(error, code, STEP, name, reason ? "%s" : NULL, reason);
@@ -112,8 +112,8 @@ static int check_size(struct plan *plan, const char *name, struct bfs_error *err
 
 static int report_damaged(struct plan *plan, const char *name, int code, struct bfs_error *error)
 {
-	return fail(plan, name, code, code == -EBADMSG ? "the store is damaged: it is not what it was" :
-							 NULL, error);
+	return fail(plan, name, code,
+		code == -EBADMSG ? "the store is damaged: it is not what it was" : NULL, error);
 }
 
 /* A file that is missing may be the fault of the delta that names it. */
@@ -127,8 +127,8 @@ static int report_missing(struct plan *plan, const char *name, int code, struct 
 }
 
 /* Opens the index, and the one that its delta is made for, and so on until one is whole. */
-static int collect(struct plan *plan, const struct bfs_generation *generation,
-	struct bfs_error *error)
+static int collect(
+	struct plan *plan, const struct bfs_generation *generation, struct bfs_error *error)
 {
 	struct bfs_generation wanted = *generation;
 

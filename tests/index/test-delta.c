@@ -1,5 +1,5 @@
-/* Indexes that are published as what has changed: every generation is what it was, whatever a reader has of it, and
- * whatever is damaged is told. */
+/* Indexes that are published as what has changed: every generation is what it was, whatever a
+ * reader has of it, and whatever is damaged is told. */
 #include "index/check_store.h"
 #include "index/publish_delta.h"
 #include "index/rebuild.h"
@@ -330,8 +330,8 @@ static void test_whole_again(void)
 	is_int(publish(make_few, 600, &generation, NULL), 0, "a small change follows");
 	ok(has_file(&generation, true), "as a delta");
 	is_int(publish(remove_most, 0, &generation, NULL), 0, "most is removed");
-	ok(generation.size < BFS_REBUILD_WHOLE + generations[0].size,
-		"the index has %llu bytes", (unsigned long long)generation.size);
+	ok(generation.size < BFS_REBUILD_WHOLE + generations[0].size, "the index has %llu bytes",
+		(unsigned long long)generation.size);
 	is_int(count_problems(&check, NULL), 0, "the store is whole");
 }
 

@@ -88,7 +88,7 @@ world.fault("clear")
 damaged = sandbox.path("damaged")
 shutil.copytree(sandbox.store, damaged)
 with open(os.path.join(damaged, "store.json"), "w", encoding="utf-8") as file:
-    file.write('{"format": 2, "uuid": "x", "prefix": "/"}')
+    file.write('{"format": 3, "uuid": "x", "prefix": "/"}')
 result = sandbox.run("install", "--store", damaged, "md-leaf-c")
 ok(result.returncode == 1 and "newer" in result.stderr, "a store of a newer format is refused", result.stderr)
 result = sandbox.run("list", "--store", damaged)
