@@ -2,6 +2,7 @@
 
 #include "fs/features.h"
 #include "lib/log.h"
+#include "lib/text.h"
 
 #include <limits.h>
 #include <string.h>
@@ -128,30 +129,20 @@ static int set_ref(struct bfs_mount_options *options, const char *ref)
 }
 
 /* "off", "on", "auto", or how much may be kept: "512M", "20G". */
-static int set_cache(
-	struct bfs_mount_options *options, const char *value, struct bfs_error *error)
+static int set_cache(struct bfs_mount_options *options, const char *value, struct bfs_error *error)
 {
 	static const char *const words[] = {"auto", "off", "on"};
-	static const char units[] = "KMGT";
-	const char *unit;
-	uint64_t number;
-	char *end;
 
+	options->cache_quota = 0;
 	for (size_t i = 0; i < BFS_ARRAY_LENGTH(words); i++)
 		if (strcmp(value, words[i]) == 0) {
 			options->cache = (enum bfs_cache_use)i;
-			options->cache_quota = 0;
 			return 1;
 		}
-	errno = 0;
-	number = strtoull(value, &end, 10);
-	unit = *end ? strchr(units, *end) : NULL;
-	if (errno || *value < '0' || *value > '9' || !unit || end[1] || number == 0 ||
-		number > UINT64_C(1) << 20)
+	if (bfs_size_parse(value, &options->cache_quota) < 0)
 		return bfs_error_set(error, -EINVAL, "reading the mount options", value,
 			"cache is auto, on, off, or a size such as 512M or 20G");
 	options->cache = BFS_CACHE_ON;
-	options->cache_quota = number << (10 * (unit - units + 1));
 	return 1;
 }
 

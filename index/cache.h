@@ -5,7 +5,7 @@
  *
  *	CACHE/packs/<sha256>.pack	whole packs
  *	CACHE/objects/ab/<sha256>	whole objects, executable or not
- *	CACHE/incoming/			files on their way; garbage an hour after their last write
+ *	CACHE/incoming/			files on their way; garbage an hour after their last change
  *	CACHE/lock			held by whoever makes room
  *
  * A file gets its name when its digest has matched and it is on the disk. Its modification time is

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define INCOMING_AGE 3600	 /* seconds since the last write */
+#define INCOMING_AGE 3600	 /* seconds since the last change */
 #define INDEX_AGE    (24 * 3600) /* seconds: access times of what SQLite reads are a day late */
 
 struct entry {
@@ -69,13 +69,14 @@ static int add_index(struct entries *entries, int fd, const char *name, const ch
 	return r;
 }
 
+/* By the time of the last change: that of the last write is set to another one at the end. */
 static int remove_old(struct entries *entries, int fd, const char *name, const char *directory)
 {
 	struct stat st;
 
 	(void)entries;
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		st.st_mtim.tv_sec < time(NULL) - INCOMING_AGE && unlinkat(fd, name, 0) == 0)
+		st.st_ctim.tv_sec < time(NULL) - INCOMING_AGE && unlinkat(fd, name, 0) == 0)
 		bfs_log_debug("removed %s/%s, which nobody finished", directory, name);
 	return 0;
 }

@@ -12,5 +12,6 @@ extern const struct bfs_command bfs_cmd_fsck;
 extern const struct bfs_command bfs_cmd_info;
 extern const struct bfs_command bfs_cmd_list;
 extern const struct bfs_command bfs_cmd_log;
+extern const struct bfs_command bfs_cmd_warm;
 
 #endif

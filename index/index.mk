@@ -15,6 +15,7 @@ INDEX_SOURCES = \
 	index/cmd_info.c \
 	index/cmd_list.c \
 	index/cmd_log.c \
+	index/cmd_warm.c \
 	index/content.c index/content.h \
 	index/delta.c index/delta.h \
 	index/diff.c index/diff.h \
@@ -35,6 +36,7 @@ INDEX_SOURCES = \
 	index/ref.c index/ref.h \
 	index/references.c index/references.h \
 	index/schema.c index/schema.h \
+	index/selection.c index/selection.h \
 	index/snapshot.c index/snapshot.h \
 	index/store.c index/store.h \
 	index/tree.c index/tree.h index/tree_private.h \

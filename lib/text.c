@@ -25,6 +25,23 @@ char *bfs_size_text(uint64_t bytes, char ret_text[BFS_SIZE_TEXT_SIZE])
 	return ret_text;
 }
 
+int bfs_size_parse(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	uint64_t number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (errno || *text < '0' || *text > '9' || !unit || end[1] || number == 0 ||
+		number > UINT64_C(1) << 22)
+		return -EINVAL;
+	*ret_bytes = number << (10 * (unit - units + 1));
+	return 0;
+}
+
 char *bfs_time_text(int64_t seconds, char ret_text[BFS_TIME_TEXT_SIZE])
 {
 	time_t time = (time_t)seconds;

@@ -17,6 +17,12 @@
 char *bfs_size_text(uint64_t bytes, char ret_text[BFS_SIZE_TEXT_SIZE]);
 
 /*
+ * A number of bytes as people write one: digits and K, M, G or T, powers of 1,024: "512M", "20G".
+ * -EINVAL for anything else, for 0, and for more than 2^62.
+ */
+int bfs_size_parse(const char *text, uint64_t *ret_bytes);
+
+/*
  * "2026-11-24 at 09:14:56" in local time, as Homebrew writes times, from seconds since the epoch.
  * Returns `ret_text`.
  */

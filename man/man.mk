@@ -13,7 +13,8 @@ dist_man_MANS = \
 	man/brewfs-log.1 \
 	man/brewfs-mount.1 \
 	man/brewfs-status.1 \
-	man/brewfs-umount.1
+	man/brewfs-umount.1 \
+	man/brewfs-warm.1
 
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = completions/brewfs

@@ -53,6 +53,7 @@ TEST_HELPERS = \
 	tests/posix/posix
 
 SCRIPT_TESTS = \
+	tests/fs/test-cache.sh \
 	tests/fs/test-commands.sh \
 	tests/fs/test-follow.sh \
 	tests/fs/test-mount.sh \

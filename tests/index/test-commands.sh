@@ -174,7 +174,7 @@ is "$status" 0 "help of a command exits with 0"
 like "$out" '^Usage: brewfs list' "and prints its usage where there is no terminal"
 run help lsit
 is "$status" 2 "help of an unknown command exits with 2"
-run help --complete -- f
+run help --complete -- fs
 is "$out" "fsck" "a command is completed"
 run help --complete -- ""
 like "$out" '^list$' "no word may be any command"
