@@ -18,6 +18,7 @@
 #ifndef BFS_INDEX_COMMIT_H
 #define BFS_INDEX_COMMIT_H
 
+#include "index/merge.h"
 #include "index/session.h"
 #include "index/worktree.h"
 
@@ -41,27 +42,16 @@ typedef int bfs_change_visitor(void *context, const struct bfs_change *change);
 int bfs_session_changes(struct bfs_session *session, bool with_ignored, bfs_change_visitor *visit,
 	void *context, struct bfs_error *error);
 
-enum bfs_commit_side {
-	BFS_COMMIT_REFUSE, /* a conflict changes nothing */
-	BFS_COMMIT_OURS,   /* the session's */
-	BFS_COMMIT_THEIRS, /* the ref's */
-};
-
 struct bfs_commit_options {
 	const char *message; /* NULL: made from what changed ("session NAME: 3 added, 1 removed") */
 	enum bfs_commit_side side;
-};
-
-struct bfs_conflict {
-	char *path;
-	char *ours, *theirs; /* "modified", "removed", "a directory"... */
 };
 
 struct bfs_commit_result {
 	struct bfs_generation generation; /* number 0: nothing had changed, nothing was published */
 	uint64_t added, removed, modified, ignored; /* paths */
 	uint64_t stored_bytes;			    /* written into the store */
-	struct bfs_conflict *conflicts;		    /* -EUCLEAN never; see below */
+	struct bfs_commit_conflict *conflicts;	    /* where they were refused or decided */
 	size_t conflict_count;
 };
 void bfs_commit_result_release(struct bfs_commit_result *result);

@@ -22,9 +22,16 @@ INDEX_SOURCES = \
 	index/fetch.c index/fetch.h \
 	index/fetch_blocks.c index/fetch_blocks.h \
 	index/flatten.c index/flatten.h \
+	index/ignore.c index/ignore.h \
 	index/keg.c index/keg.h \
 	index/known.c index/known.h \
 	index/lease.c index/lease.h \
+	index/merge.c index/merge.h index/merge_private.h \
+	index/merge_conflict.c \
+	index/merge_leaf.c \
+	index/merge_nodes.c index/merge_nodes.h \
+	index/merge_place.c \
+	index/merge_side.c index/merge_side.h \
 	index/pack.c index/pack.h \
 	index/publish.c index/publish.h \
 	index/publish_delta.c index/publish_delta.h \

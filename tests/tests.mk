@@ -6,7 +6,9 @@ C_TESTS = \
 	tests/index/test-check \
 	tests/index/test-delta \
 	tests/index/test-diff \
+	tests/index/test-ignore \
 	tests/index/test-lease \
+	tests/index/test-merge \
 	tests/index/test-publish \
 	tests/index/test-store \
 	tests/index/test-tree \
@@ -81,6 +83,8 @@ tests_fs_test_mountinfo_SOURCES = tests/fs/test-mountinfo.c
 tests_fs_test_options_SOURCES = tests/fs/test-options.c
 tests_index_test_diff_SOURCES = tests/index/test-diff.c
 tests_index_test_lease_SOURCES = tests/index/test-lease.c
+tests_index_test_ignore_SOURCES = tests/index/test-ignore.c
+tests_index_test_merge_SOURCES = tests/index/test-merge.c tests/index/store_fixture.h
 tests_index_mkstore_SOURCES = tests/index/mkstore.c
 tests_index_test_cache_SOURCES = tests/index/test-cache.c tests/index/store_fixture.h
 tests_index_test_check_SOURCES = tests/index/test-check.c tests/index/store_fixture.h
