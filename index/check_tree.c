@@ -406,6 +406,39 @@ static int run_rules(struct tree_check *tree_check)
 	return r == 0 ? check_cookies(tree_check) : r;
 }
 
+/*
+ * The rules see, by the name of inode, a temporary table in which types that no published index has are
+ * regular files, and symlinks as long as a published index may have.
+ */
+static int shadow_inodes(sqlite3 *db)
+{
+	return bfs_db_exec(db,
+		"PRAGMA query_only=OFF; PRAGMA temp_store=FILE;"
+		"CREATE TEMP TABLE inode(ino INTEGER PRIMARY KEY, mode INTEGER, nlink INTEGER,"
+		" size INTEGER, mtime INTEGER, object INTEGER, target BLOB, parent INTEGER);"
+		"INSERT INTO temp.inode SELECT ino,"
+		" CASE WHEN mode & 61440 IN (4096, 8192, 24576, 49152)"
+		"  THEN (mode & 4095) | 32768 ELSE mode END, nlink,"
+		" CASE WHEN size BETWEEN 4081 AND 4095 AND target IS NOT NULL THEN 4080 ELSE size END,"
+		" mtime, object,"
+		" CASE WHEN size=length(target) AND size BETWEEN 4081 AND 4095"
+		"  THEN substr(target, 1, 4080) ELSE target END, parent FROM main.inode");
+}
+
+int bfs_check_session_tree(
+	struct bfs_check *check, const struct bfs_check_origin *origin, struct bfs_tree *tree)
+{
+	struct tree_check tree_check = {check, origin, tree, bfs_tree_db(tree)};
+	bool sound = true;
+	int r = check_integrity(&tree_check, &sound);
+
+	if (r == 0 && sound)
+		r = shadow_inodes(tree_check.db);
+	if (r == 0 && sound)
+		r = run_rules(&tree_check);
+	return r;
+}
+
 int bfs_check_tree(struct bfs_check *check, const struct bfs_check_origin *origin, const char *path,
 	bool quick, struct bfs_tree **ret_tree)
 {

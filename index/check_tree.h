@@ -17,6 +17,13 @@
 int bfs_check_tree(struct bfs_check *check, const struct bfs_check_origin *origin, const char *path,
 	bool quick, struct bfs_tree **ret_tree);
 
+/*
+ * The same of the working copy of a session, by a connection (BFS_TREE_SESSION_READ) that is of no use
+ * for anything else afterwards.
+ */
+int bfs_check_session_tree(
+	struct bfs_check *check, const struct bfs_check_origin *origin, struct bfs_tree *tree);
+
 /* A path that leads to an inode, or "inode N" where none does. Allocated. */
 int bfs_check_path_of(struct bfs_tree *tree, uint64_t ino, char **ret_path);
 

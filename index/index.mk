@@ -44,6 +44,9 @@ INDEX_SOURCES = \
 	index/references.c index/references.h \
 	index/schema.c index/schema.h \
 	index/selection.c index/selection.h \
+	index/session.c index/session.h index/session_private.h \
+	index/session_create.c \
+	index/session_record.c \
 	index/snapshot.c index/snapshot.h \
 	index/store.c index/store.h \
 	index/tree.c index/tree.h index/tree_private.h \
@@ -52,4 +55,17 @@ INDEX_SOURCES = \
 	index/tree_path.c index/tree_path.h \
 	index/tree_transaction.c \
 	index/usage.c index/usage.h \
+	index/worktree.c index/worktree.h index/worktree_private.h \
+	index/worktree_attribute.c \
+	index/worktree_check.c \
+	index/worktree_commit.c \
+	index/worktree_data.c \
+	index/worktree_file.c \
+	index/worktree_host.c \
+	index/worktree_inode.c \
+	index/worktree_name.c \
+	index/worktree_query.c \
+	index/worktree_recover.c \
+	index/worktree_statement.c \
+	index/worktree_xattr.c \
 	index/writer.c index/writer.h

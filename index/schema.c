@@ -5,10 +5,12 @@
 
 #include <string.h>
 
-static const struct {
+struct object {
 	const char *name;
 	const char *sql;
-} objects[] = {
+};
+
+static const struct object objects[] = {
 	{"value", "CREATE TABLE value(key TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID"},
 	/* One row a file, directory or symlink. `object` is NULL but for non-empty regular files, `target`
 	 * but for symlinks, `parent` but for directories. Times are ns since the epoch. */
@@ -34,6 +36,40 @@ static const struct {
 		"CREATE TABLE generation(number INTEGER PRIMARY KEY, digest BLOB, size INTEGER,"
 		" time INTEGER NOT NULL, host TEXT NOT NULL, message TEXT NOT NULL)"},
 };
+
+/* What index/worktree.h says of each. */
+static const struct object session_objects[] = {
+	{"node",
+		"CREATE TABLE node(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER,"
+		" rdev INTEGER NOT NULL, atime INTEGER NOT NULL, ctime INTEGER NOT NULL,"
+		" local INTEGER NOT NULL, quiet INTEGER NOT NULL)"},
+	{"xattr",
+		"CREATE TABLE xattr(ino INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL,"
+		" PRIMARY KEY(ino, name)) WITHOUT ROWID"},
+	{"orphan", "CREATE TABLE orphan(ino INTEGER PRIMARY KEY)"},
+	{"host", "CREATE TABLE host(path BLOB PRIMARY KEY NOT NULL, ino INTEGER NOT NULL) WITHOUT ROWID"},
+};
+
+int bfs_schema_add_session(sqlite3 *db)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < BFS_ARRAY_LENGTH(session_objects); i++)
+		r = bfs_db_exec(db, session_objects[i].sql);
+	return r;
+}
+
+int bfs_schema_drop_session(sqlite3 *db)
+{
+	char sql[64];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < BFS_ARRAY_LENGTH(session_objects); i++) {
+		snprintf(sql, sizeof(sql), "DROP TABLE %s", session_objects[i].name);
+		r = bfs_db_exec(db, sql);
+	}
+	return r;
+}
 
 int bfs_schema_create(sqlite3 *db)
 {
@@ -66,8 +102,10 @@ static int check_object(sqlite3 *db, const char *name, const char *sql)
 }
 
 /* Nothing but our tables, and the index that SQLite makes for a UNIQUE column. */
-static int check_objects(sqlite3 *db)
+static int check_objects(sqlite3 *db, bool session)
 {
+	size_t expected = BFS_ARRAY_LENGTH(objects) +
+			  (session ? BFS_ARRAY_LENGTH(session_objects) : 0);
 	int64_t count;
 	int r = bfs_db_get_int64(db,
 		"SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex_%'",
@@ -75,14 +113,16 @@ static int check_objects(sqlite3 *db)
 
 	if (r < 0)
 		return r;
-	if (count != (int64_t)BFS_ARRAY_LENGTH(objects))
+	if (count != (int64_t)expected)
 		return -EUCLEAN;
 	for (size_t i = 0; r == 0 && i < BFS_ARRAY_LENGTH(objects); i++)
 		r = check_object(db, objects[i].name, objects[i].sql);
+	for (size_t i = 0; session && r == 0 && i < BFS_ARRAY_LENGTH(session_objects); i++)
+		r = check_object(db, session_objects[i].name, session_objects[i].sql);
 	return r;
 }
 
-int bfs_schema_check(sqlite3 *db, const char *path, struct bfs_error *error)
+int bfs_schema_check(sqlite3 *db, bool session, const char *path, struct bfs_error *error)
 {
 	int64_t application, version;
 	int r = bfs_db_get_int64(db, "PRAGMA application_id", &application);
@@ -98,7 +138,7 @@ int bfs_schema_check(sqlite3 *db, const char *path, struct bfs_error *error)
 		return bfs_error_set(error, -EPROTONOSUPPORT, "opening the index", path,
 			"it has version %lld, this brewfs reads up to %d; a newer brewfs is needed",
 			(long long)version, BFS_SCHEMA_VERSION);
-	r = check_objects(db);
+	r = check_objects(db, session);
 	if (r < 0)
 		return bfs_error_set(error, r, "opening the index", path,
 			"its tables are not those of version %lld", (long long)version);

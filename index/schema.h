@@ -7,6 +7,7 @@
 #include "lib/error.h"
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 /*
  * PRAGMA user_version of an index. Revisions are additive: a reader of a later revision reads every
@@ -21,10 +22,15 @@
 /* Creates the tables, with an empty root directory. */
 int bfs_schema_create(sqlite3 *db);
 
+/* Adds the tables that the working copy of a session has beside those of an index (index/worktree.h). */
+int bfs_schema_add_session(sqlite3 *db);
+/* Removes them again, from a copy that is to be an index. */
+int bfs_schema_drop_session(sqlite3 *db);
+
 /*
- * Whether the database is an index of a version we read, with exactly our tables: -EPROTONOSUPPORT for a newer one,
- * -EUCLEAN for one that has other tables, views or triggers, or is no index at all.
+ * Whether the database is an index of a version we read (`session`: the working copy of one), with exactly our tables:
+ * -EPROTONOSUPPORT for a newer one, -EUCLEAN for one that has other tables, views or triggers, or is no index at all.
  */
-int bfs_schema_check(sqlite3 *db, const char *path, struct bfs_error *error);
+int bfs_schema_check(sqlite3 *db, bool session, const char *path, struct bfs_error *error);
 
 #endif

@@ -1,18 +1,19 @@
 /*
  * A session: a writable prefix on local disk, made from one generation, that becomes a generation
- *by a commit or vanishes by a discard.
+ * by a commit or vanishes by a discard.
  *
  *	DIRECTORY/NAME/		$BREWFS_SESSIONS, else /var/lib/brewfs-sessions for root,
  *				else $XDG_STATE_HOME/brewfs/sessions
- *	    session.json	format, store (path and uuid), ref, the base generation, time of
- *creation lock		held (OFD lock) by the one process that has the session open to write
- *	    base.sqlite		the index it began with, or that of its last commit; never changed
- *in place index.sqlite	the working copy: the index's tables and those of index/worktree.h
- *	    data/xx/INO		contents that were changed, by inode number (hexadecimal; xx its
- *last two digits)
+ *	    session.json	format, store (path and uuid), ref, the base generation, which file
+ *is the base, time of creation lock		held (OFD lock) by the one process that has the
+ *session open to write base.sqlite		the index it began with, or that of its last commit
+ *(base.*.sqlite); never changed in place index.sqlite	the working copy: the index's tables and
+ *those of index/worktree.h data/xx/INO		contents that were changed, by inode number
+ *(hexadecimal; xx are the two digits before its last two)
  *
  * Nothing of a session touches the store before its commit. What a process that died left half done
- * (a session without session.json, data that no row refers to) is removed at the next opening.
+ * (hidden directories of sessions that it made or discarded, bases that no session.json names, data
+ * that no row refers to) is removed at the next opening.
  */
 #ifndef BFS_INDEX_SESSION_H
 #define BFS_INDEX_SESSION_H
@@ -49,6 +50,13 @@ int bfs_session_directory(char **ret_path, struct bfs_error *error);
  */
 int bfs_session_create(
 	struct bfs_store *store, const char *ref, const char *name, struct bfs_error *error);
+
+/*
+ * The same from an index that was never published, a local file (bfs_tree_write_copy()): it is the
+ * base, with generation number 0.
+ */
+int bfs_session_create_from(struct bfs_store *store, const char *ref, const char *name,
+	const char *index_path, struct bfs_error *error);
 
 /* Reads session.json without a lock. -ENOENT where there is no such session. */
 int bfs_session_read_info(

@@ -4,6 +4,7 @@
 #include "index/tree_private.h"
 #include "lib/path.h"
 
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -85,6 +86,22 @@ static int prepare_writing(struct bfs_tree *tree, bool create)
 	return r;
 }
 
+/*
+ * NORMAL: only checkpoints wait for the disk, and in an order that leaves the file whole at any moment
+ * (sqlite.org/pragma.html#pragma_synchronous); commits do not. 64 MiB hold the working set of a prefix.
+ */
+static int prepare_session(struct bfs_tree *tree)
+{
+	int r = bfs_db_exec(tree->db, "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY");
+
+	if (r == 0 && tree->writable)
+		r = bfs_db_exec(tree->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+					  "PRAGMA wal_autocheckpoint=0");
+	else if (r == 0)
+		r = bfs_db_exec(tree->db, "PRAGMA query_only=ON");
+	return r;
+}
+
 static int64_t now(void)
 {
 	struct timespec time;
@@ -107,15 +124,18 @@ int bfs_tree_open(const char *path, enum bfs_tree_mode mode, struct bfs_tree **r
 	r = bfs_db_open(path, db_mode, &tree->db, error);
 	if (r < 0)
 		return r;
-	tree->writable = mode != BFS_TREE_READ;
+	tree->writable = mode != BFS_TREE_READ && mode != BFS_TREE_SESSION_READ;
+	tree->session = mode == BFS_TREE_SESSION || mode == BFS_TREE_SESSION_READ;
 	tree->now = now();
-	if (tree->writable)
+	if (tree->session)
+		r = prepare_session(tree);
+	else if (tree->writable)
 		r = prepare_writing(tree, mode == BFS_TREE_NEW);
 	if (r < 0)
 		return bfs_error_set(error, r, "opening the index", path, "%s",
 			sqlite3_errmsg(tree->db));
 	if (mode != BFS_TREE_NEW)
-		r = bfs_schema_check(tree->db, path, error);
+		r = bfs_schema_check(tree->db, tree->session, path, error);
 	if (r < 0)
 		return r;
 	r = load_next_ino(tree);
@@ -197,13 +217,26 @@ uint64_t bfs_tree_cookie(const char *name, size_t length)
 	return (hash >> 2) | BFS_TREE_COOKIE_FIRST;
 }
 
-static bool mode_is_valid(int64_t mode)
+static bool mode_is_valid(const struct bfs_tree *tree, int64_t mode)
 {
-	return mode >= 0 && (mode & ~(int64_t)(S_IFMT | 07777)) == 0 &&
-		(S_ISREG((mode_t)mode) || S_ISDIR((mode_t)mode) || S_ISLNK((mode_t)mode));
+	if (mode < 0 || (mode & ~(int64_t)(S_IFMT | 07777)) != 0)
+		return false;
+	switch ((mode_t)mode & S_IFMT) {
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFLNK:
+		return true;
+	case S_IFIFO:
+	case S_IFSOCK:
+	case S_IFCHR:
+	case S_IFBLK:
+		return tree->session;
+	default:
+		return false;
+	}
 }
 
-int bfs_tree_attributes_from_row(sqlite3_stmt *stmt, int first,
+int bfs_tree_attributes_from_row(const struct bfs_tree *tree, sqlite3_stmt *stmt, int first,
 	struct bfs_attributes *ret_attributes)
 {
 	int64_t ino = sqlite3_column_int64(stmt, first);
@@ -213,7 +246,8 @@ int bfs_tree_attributes_from_row(sqlite3_stmt *stmt, int first,
 	int64_t parent = sqlite3_column_int64(stmt, first + 5);
 	int64_t object = sqlite3_column_int64(stmt, first + 6);
 
-	if (ino < 1 || (uint64_t)ino >= BFS_TREE_INO_LIMIT || !mode_is_valid(mode) || nlink < 1 ||
+	if (ino < 1 || (uint64_t)ino >= BFS_TREE_INO_LIMIT || !mode_is_valid(tree, mode) ||
+		nlink < (tree->session ? 0 : 1) ||
 		nlink > UINT32_MAX || size < 0 || (uint64_t)size > BFS_CONTENT_SIZE_MAX ||
 		parent < 0 || object < 0)
 		return -EUCLEAN;
@@ -272,7 +306,7 @@ int bfs_tree_lookup(struct bfs_tree *tree, uint64_t parent, const char *name, si
 		if (r < 0)
 			return r;
 		if (found_length == length && memcmp(found, name, length) == 0)
-			return bfs_tree_attributes_from_row(stmt, 2, ret_attributes);
+			return bfs_tree_attributes_from_row(tree, stmt, 2, ret_attributes);
 	}
 	return r < 0 ? r : -ENOENT;
 }
@@ -288,7 +322,7 @@ int bfs_tree_stat(struct bfs_tree *tree, uint64_t ino, struct bfs_attributes *re
 	r = bfs_db_step(stmt);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	return bfs_tree_attributes_from_row(stmt, 0, ret_attributes);
+	return bfs_tree_attributes_from_row(tree, stmt, 0, ret_attributes);
 }
 
 int bfs_tree_read_link(struct bfs_tree *tree, uint64_t ino, char **ret_target)
@@ -308,7 +342,8 @@ int bfs_tree_read_link(struct bfs_tree *tree, uint64_t ino, char **ret_target)
 		return -EINVAL;
 	target = sqlite3_column_blob(stmt, 1);
 	length = (size_t)sqlite3_column_bytes(stmt, 1);
-	if (!target || length == 0 || length > BFS_TARGET_MAX || memchr(target, '\0', length))
+	if (!target || length == 0 || length > (tree->session ? PATH_MAX - 1 : BFS_TARGET_MAX) ||
+		memchr(target, '\0', length))
 		return -EUCLEAN;
 	*ret_target = strndup(target, length);
 	return *ret_target ? 0 : -ENOMEM;
@@ -334,7 +369,7 @@ int bfs_tree_read_directory(struct bfs_tree *tree, uint64_t ino, uint64_t cookie
 
 		r = name_from_row(stmt, &name, &length, &entry_cookie);
 		if (r == 0)
-			r = bfs_tree_attributes_from_row(stmt, 2, &attributes);
+			r = bfs_tree_attributes_from_row(tree, stmt, 2, &attributes);
 		if (r == 0)
 			r = visit(context, name, length, entry_cookie, &attributes);
 		if (r != 0)

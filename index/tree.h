@@ -45,6 +45,12 @@ enum bfs_tree_mode {
 	BFS_TREE_READ,		/* a published, immutable file */
 	BFS_TREE_WRITE,		/* a working copy on local disk */
 	BFS_TREE_NEW,		/* creates the file (or a private temporary one for a NULL path) with an empty root */
+	/*
+	 * A session's working copy (index/worktree.h): survives a crash, has tables and types of inodes that no
+	 * published index has, and may be read by other connections, each of which sees what was last committed.
+	 */
+	BFS_TREE_SESSION,
+	BFS_TREE_SESSION_READ,
 };
 
 struct bfs_tree;

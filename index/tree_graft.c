@@ -48,7 +48,7 @@ static int copy_inode(struct graft *graft, sqlite3_stmt *row)
 {
 	struct bfs_attributes attributes;
 	const void *target = sqlite3_column_blob(row, 7);
-	int r = bfs_tree_attributes_from_row(row, 0, &attributes);
+	int r = bfs_tree_attributes_from_row(graft->source, row, 0, &attributes);
 
 	if (r < 0)
 		return r;

@@ -1,5 +1,6 @@
 /*
- * What tree.c, tree_change.c, tree_graft.c and check_tree.c share of a tree; nobody else includes it.
+ * What tree.c, tree_change.c, tree_graft.c, check_tree.c and the worktree's files share of a tree; nobody else
+ * includes it.
  */
 #ifndef BFS_INDEX_TREE_PRIVATE_H
 #define BFS_INDEX_TREE_PRIVATE_H
@@ -39,6 +40,7 @@ enum bfs_tree_statement {
 struct bfs_tree {
 	sqlite3 *db;
 	bool writable;
+	bool session;		/* fifos, sockets, devices, and inodes without a name are allowed */
 	uint64_t next_ino;	/* the next number to give out; written back by commit */
 	uint64_t saved_next_ino;/* as the file has it */
 	unsigned depth;		/* of nested transactions */
@@ -78,7 +80,7 @@ int bfs_tree_touch_directory(struct bfs_tree *tree, uint64_t ino, int subdirecto
 #define BFS_TREE_COOKIE_PROBES 16 /* neighbouring cookies that names of equal hash share; see tree.c */
 
 /* Attributes from columns first..first+6: ino, mode, nlink, size, mtime, parent, object; all checked. */
-int bfs_tree_attributes_from_row(sqlite3_stmt *stmt, int first,
+int bfs_tree_attributes_from_row(const struct bfs_tree *tree, sqlite3_stmt *stmt, int first,
 	struct bfs_attributes *ret_attributes);
 
 /* Content from columns first..first+4: digest, size, executable, pack digest, offset; all checked. */

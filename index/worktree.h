@@ -4,28 +4,30 @@
  *
  * Metadata lie in the session's index.sqlite: the tables of index/schema.h, and
  *
- *	node(ino, uid, gid, rdev, atime, ctime, local)	what a published index does not have, one
- *row for each inode that was made or changed here; `local` says that the content is data/xx/INO
- *	xattr(ino, name, value)				user.* attributes
- *	orphan(ino)					unlinked, and still known to the kernel
+ *	node	what a published index does not have (owner, device number, atime, ctime, whether
+ *		the content is local), one row for each inode that was made or changed here
+ *	xattr	user.* attributes
+ *	host	names that the host made
  *
  * An inode without a node row is as the base generation has it: owned by the worktree's owner, with
- *atime and ctime equal to mtime. Times are ns since the epoch. An inode keeps its number when its
- *content changes.
+ * atime and ctime equal to mtime. Times are ns since the epoch. An inode keeps its number when its
+ * content changes. One that lost its last name (an orphan) has no rows: it lives in memory, with
+ *its data file, until it is released; after a crash nobody can have it open.
  *
  * Of a file with local content, size, blocks, atime and mtime are those of its data file, and no
- *row is written when bytes are.
+ * row is written when bytes are.
  *
  * Changes are grouped: a transaction stays open, at most BFS_WORKTREE_INTERVAL ms or some thousand
- *changes, and is committed to the write-ahead log without waiting for the disk. Only
- *bfs_worktree_fsync() and _sync() wait. A data file is removed only after the transaction that let
- *it go is committed, so a crash shows an earlier whole state: every row has its content. What fsync
- *returned for is never lost.
+ * changes, and is committed to the write-ahead log without waiting for the disk. Only
+ * bfs_worktree_fsync() and _sync() wait. A data file is removed only after the transaction that let
+ * it go is committed, so a crash shows an earlier whole state: every row has its content. What
+ *fsync returned for is never lost.
  *
- * All functions may be called by any thread, one after the other inside. They return 0 or the
- *negative errno of the system call of that name; permissions are checked by the caller (the
- *kernel's default_permissions), all else here. Names: -ENAMETOOLONG past 255 bytes, -EINVAL for
- *what cannot be a name.
+ * All functions may be called by any thread, one after the other inside. A thread of the worktree's
+ * own commits and cleans up: a process that forks opens the session afterwards. They return 0 or
+ *the negative errno of the system call of that name; permissions are checked by the caller (the
+ * kernel's default_permissions), all else here. Names: -ENAMETOOLONG past 255 bytes, -EINVAL for
+ * what cannot be a name. -EIO for all of them once a transaction was lost (a full disk).
  */
 #ifndef BFS_INDEX_WORKTREE_H
 #define BFS_INDEX_WORKTREE_H
@@ -42,6 +44,9 @@ struct bfs_worktree;
 
 /* Who owns what the published index knows, and what was never chowned. */
 void bfs_worktree_set_owner(struct bfs_worktree *worktree, uid_t uid, gid_t gid);
+
+/* What it reads stored contents with; others may use it as well, and give it a cache. */
+struct bfs_content_reader *bfs_worktree_reader(struct bfs_worktree *worktree);
 
 /* Who makes something new. `gid` gives way to the directory's where that is setgid. */
 struct bfs_maker {
@@ -115,7 +120,11 @@ enum bfs_worktree_set {
 	BFS_SET_MTIME_NOW = 1 << 7,
 	BFS_SET_CTIME = 1 << 8, /* else now */
 };
-/* Those of `set` (bfs_worktree_set bits) from `stat`. A chmod of a stored file copies nothing. */
+/*
+ * Those of `set` (bfs_worktree_set bits) from `stat`. Of a stored file only a new size copies
+ * anything, and no more than it keeps. A new owner without BFS_SET_MODE takes S_ISUID, and S_ISGID
+ * where S_IXGRP is set, from what is no directory (chown(2)).
+ */
 int bfs_worktree_set_attributes(struct bfs_worktree *worktree, uint64_t ino, unsigned set,
 	const struct stat *stat, struct stat *ret_stat);
 
@@ -133,7 +142,8 @@ int bfs_worktree_remove_xattr(struct bfs_worktree *worktree, uint64_t ino, const
 
 /* Where the bytes are now. Given back by bfs_worktree_data_close(). */
 struct bfs_worktree_data {
-	int fd; /* the local data file; -1 where the content is a stored one (or empty) */
+	int fd; /* the local data file, open for reading and writing; -1 where the content is a
+		   stored one (or empty) */
 	struct bfs_content content; /* where fd is -1; size 0: no bytes */
 	void *handle;
 };
@@ -142,7 +152,8 @@ struct bfs_worktree_data {
  * `write`: copies a stored content to a local file first (reflink or copy_file_range where it
  * works; not under the worktree's lock, other files go on meanwhile), so `fd` is never -1; what has
  * the inode open sees the same bytes throughout. Descriptors are kept open, a bounded number of
- * them. Any number of threads may hold one.
+ * them. Any number of threads may hold one, for the time of one read or write: a freeze waits for
+ * those who write, and who reads sees what was there when he opened it.
  */
 int bfs_worktree_data_open(struct bfs_worktree *worktree, uint64_t ino, bool write,
 	struct bfs_worktree_data *ret_data);
@@ -150,8 +161,8 @@ int bfs_worktree_data_open(struct bfs_worktree *worktree, uint64_t ino, bool wri
 void bfs_worktree_data_close(
 	struct bfs_worktree *worktree, struct bfs_worktree_data *data, bool wrote);
 
-/* What fsync(2) promises of a file or directory: its bytes (unless `ino` has none) and all metadata
- * so far. */
+/* What fsync(2) promises of a file or directory: its bytes (unless `ino` has none), its attributes
+ * and the names that it has or that are in it, and every change before those. */
 int bfs_worktree_fsync(struct bfs_worktree *worktree, uint64_t ino, bool data_only);
 /* Everything. */
 int bfs_worktree_sync(struct bfs_worktree *worktree);
@@ -160,18 +171,21 @@ int bfs_worktree_sync(struct bfs_worktree *worktree);
 
 /*
  * Stops all changes (their callers wait) until bfs_worktree_thaw(), with everything so far
- * committed, so that bfs_worktree_tree() and the data files can be read.
+ * committed, so that bfs_worktree_tree() and the data files can be read. Waits for those who hold
+ * data open to write, but not for ever: a file that somebody still writes cannot be set stored.
  */
 int bfs_worktree_freeze(struct bfs_worktree *worktree);
 void bfs_worktree_thaw(struct bfs_worktree *worktree);
 
-/* The index, as a tree to read while frozen. Sizes and mtimes of local files are not in it:
- * bfs_worktree_stat(). */
+/*
+ * The index, as a tree for the freezing thread to read while frozen, by a connection of its own.
+ * Sizes and mtimes of local files are not in it (object and size are 0): bfs_worktree_stat().
+ */
 struct bfs_tree *bfs_worktree_tree(struct bfs_worktree *worktree);
 
 /*
  * Calls `visit` for each inode with a node row, in order of their numbers, while frozen; a negative
- * errno ends it. `visit` may open data and stat.
+ * errno ends it. `visit` may open data and stat. `orphan` is false: orphans have no rows.
  */
 typedef int bfs_worktree_node_visitor(void *context, uint64_t ino, bool local, bool orphan);
 int bfs_worktree_visit_nodes(
@@ -179,10 +193,21 @@ int bfs_worktree_visit_nodes(
 
 /*
  * While frozen: the local content of `ino` is in the store now. The data file goes once that is
- * committed; `ino` and what has it open are not disturbed. The size must be the content's: -ESTALE.
+ * committed; `ino` and what has it open are not disturbed. -ESTALE where its size is not the
+ * content's, or somebody holds it open to write; -EINVAL where it is not local.
  */
 int bfs_worktree_set_stored(
 	struct bfs_worktree *worktree, uint64_t ino, const struct bfs_content *content);
+
+/*
+ * A name that the host made: what `path` (below the prefix) leads to now, or that there is no such
+ * name (`ino` 0), is no change of the session, as long as it stays so. UINT64_MAX forgets it.
+ */
+int bfs_worktree_set_host_name(struct bfs_worktree *worktree, const char *path, uint64_t ino);
+/* In order of paths; anything but 0 ends it and is returned. `visit` may change them. */
+typedef int bfs_worktree_host_visitor(void *context, const char *path, uint64_t ino);
+int bfs_worktree_visit_host_names(
+	struct bfs_worktree *worktree, bfs_worktree_host_visitor *visit, void *context);
 
 struct bfs_worktree_counts {
 	uint64_t nodes, local;	      /* inodes changed here; of them with local content */

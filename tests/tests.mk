@@ -12,6 +12,7 @@ C_TESTS = \
 	tests/index/test-publish \
 	tests/index/test-store \
 	tests/index/test-tree \
+	tests/index/test-worktree \
 	tests/installer/elf-fuzz \
 	tests/installer/test-bottle \
 	tests/installer/test-bottle-hostile \
@@ -91,6 +92,8 @@ tests_index_test_check_SOURCES = tests/index/test-check.c tests/index/store_fixt
 tests_index_test_publish_SOURCES = tests/index/test-publish.c tests/index/store_fixture.h
 tests_index_test_store_SOURCES = tests/index/test-store.c tests/index/store_fixture.h
 tests_index_test_tree_SOURCES = tests/index/test-tree.c
+tests_index_test_worktree_SOURCES = tests/index/test-worktree.c tests/index/session_fixture.h \
+	tests/index/store_fixture.h
 tests_installer_test_bottle_SOURCES = tests/installer/test-bottle.c tests/installer/bottle_fixture.h
 tests_installer_test_bottle_hostile_SOURCES = tests/installer/test-bottle-hostile.c \
 	tests/installer/bottle_fixture.h tests/installer/tar_maker.h
