@@ -78,7 +78,7 @@ run() {
 	install_packages
 	say 'Building brewfs'
 	build build --prefix=/usr/local --enable-silent-rules
-	as_root make --quiet -C build install
+	as_root make --quiet -C build install mounthelperdir=/sbin
 	brewfs=/usr/local/bin/brewfs
 	say "Installing $brewfile"
 	"$brewfs" install --file "$brewfile"

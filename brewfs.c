@@ -6,6 +6,7 @@
 #define FUSE_USE_VERSION 312
 
 #include "fs/commands.h"
+#include "fs/mount_helper.h"
 #include "index/commands.h"
 #include "installer/commands.h"
 #include "lib/cleanup.h"
@@ -95,6 +96,8 @@ static int run(int argc, char **argv)
 {
 	const struct bfs_command *command;
 
+	if (bfs_mount_helper_is_called(argc, argv))
+		return bfs_mount_helper_run(argc, argv);
 	if (argc < 2) {
 		bfs_help_overview(commands, stderr);
 		return BFS_EXIT_USAGE;

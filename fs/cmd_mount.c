@@ -4,16 +4,22 @@
 #include "fs/daemon.h"
 #include "fs/mountpoint.h"
 #include "fs/published.h"
+#include "index/efs.h"
 #include "index/ref.h"
 #include "index/snapshot.h"
+#include "lib/file.h"
 #include "lib/log.h"
 
 #include <string.h>
+#include <time.h>
+
+#define WAIT_INTERVAL 200 /* ms between looks for a store that is waited for */
 
 struct mount_arguments {
 	const char *store;
 	const char *ref;
 	const char *options;
+	const char *wait;
 	bool foreground;
 };
 
@@ -24,6 +30,8 @@ static const struct bfs_option options_table[] = {
 		offsetof(struct mount_arguments, ref)},
 	{"options", 'o', "OPTIONS", "Mount options, separated by commas",
 		offsetof(struct mount_arguments, options)},
+	{"wait", 'w', "SECONDS", "Wait so long for the store to appear",
+		offsetof(struct mount_arguments, wait)},
 	{"foreground", 'f', NULL, "Stay in the foreground",
 		offsetof(struct mount_arguments, foreground)},
 	{0},
@@ -46,17 +54,71 @@ static void release_plan(struct plan *plan)
 	free(plan->mountpoint);
 }
 
-static int open_store(struct plan *plan, const char *given, struct bfs_error *error)
+static int try_store(struct plan *plan, const char *name, struct bfs_error *error)
 {
 	_cleanup_free_ char *path = NULL;
-	int r = bfs_store_default_path(given, &path);
+	int r = 0;
 
+	if (bfs_efs_is_name(name))
+		r = bfs_efs_attach(name, plan->options.efs.data, &path, error);
+	else if (plan->options.efs.length > 0)
+		return bfs_error_set(error, -EINVAL, "reading the mount options",
+			plan->options.efs.data, "they are for an EFS file system, fs-...");
 	if (r < 0)
 		return r;
-	plan->source = realpath(path, NULL);
+	free(plan->source);
+	plan->source = realpath(path ? path : name, NULL);
 	if (!plan->source)
-		return bfs_error_set(error, -errno, "opening the store", path, NULL);
+		return bfs_error_set(
+			error, -errno, "opening the store", path ? path : name, NULL);
 	return bfs_store_open(plan->source, &plan->store, error);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* What may come with time: the directory, the store in it, the network to its file system. */
+static bool may_come(int code)
+{
+	return code == -ENOENT || code == -ENOTDIR || code == -EIO || code == -ESTALE ||
+	       code == -EHOSTDOWN || code == -ENOTCONN;
+}
+
+static int open_store(struct plan *plan, const char *given, struct bfs_error *error)
+{
+	const struct timespec interval = {.tv_nsec = WAIT_INTERVAL * 1000000L};
+	_cleanup_free_ char *name = NULL;
+	int64_t end = now_ms() + (int64_t)plan->options.wait * 1000;
+	int r = bfs_store_default_path(given, &name);
+
+	if (r == 0)
+		r = try_store(plan, name, error);
+	while (r < 0 && may_come(r) && now_ms() < end) {
+		nanosleep(&interval, NULL);
+		bfs_error_clear(error);
+		r = try_store(plan, name, error);
+	}
+	if (r < 0 && may_come(r) && plan->options.wait > 0)
+		bfs_error_prefix(error, "it did not appear in time");
+	return r;
+}
+
+/* --wait says what the mount option of that name does. */
+static int parse_wait(struct plan *plan, const char *seconds, struct bfs_error *error)
+{
+	_cleanup_free_ char *option = bfs_format("wait=%s", seconds);
+
+	if (!option)
+		return -ENOMEM;
+	if (strchr(seconds, ','))
+		return bfs_error_set(
+			error, -EINVAL, "mounting", option, "a number of seconds is needed");
+	return bfs_mount_options_parse(&plan->options, option, error);
 }
 
 /* STORE and MOUNTPOINT: with --store, the only operand is the mountpoint. */
@@ -75,6 +137,8 @@ static int make_plan(struct plan *plan, const struct mount_arguments *arguments,
 			"the store is given twice: by --store and as an argument");
 	if (arguments->options)
 		r = bfs_mount_options_parse(&plan->options, arguments->options, error);
+	if (r == 0 && arguments->wait)
+		r = parse_wait(plan, arguments->wait, error);
 	if (r < 0)
 		return r;
 	r = open_store(plan, store, error);
@@ -196,5 +260,6 @@ const struct bfs_command bfs_cmd_mount = {
 	.options = options_table,
 	.options_size = sizeof(struct mount_arguments),
 	.maximum_operands = 2,
+	.joined = 'o',
 	.run = run,
 };

@@ -17,7 +17,8 @@ FS_SOURCES = \
 	fs/lineage.c fs/lineage.h \
 	fs/listing.c fs/listing.h \
 	fs/loaded.c fs/loaded.h \
-	fs/mountinfo.c fs/mountinfo.h \
+	fs/mount_helper.c fs/mount_helper.h \
+	fs/mountinfo.h \
 	fs/mountpoint.c fs/mountpoint.h \
 	fs/options.c fs/options.h \
 	fs/published.c fs/published.h \
@@ -28,3 +29,22 @@ FS_SOURCES = \
 	fs/service.h \
 	fs/stats.c fs/stats.h \
 	fs/status.c fs/status.h
+
+# mount(8) looks for mount.brewfs in /sbin: `make install mounthelperdir=/sbin`, where sbindir is another.
+mounthelperdir = $(sbindir)
+install-exec-hook:
+	$(MKDIR_P) '$(DESTDIR)$(mounthelperdir)'
+	ln -sf '$(bindir)/brewfs' '$(DESTDIR)$(mounthelperdir)/mount.brewfs'
+uninstall-hook:
+	rm -f '$(DESTDIR)$(mounthelperdir)/mount.brewfs'
+
+SYSTEMD_UNITS = fs/systemd/brewfs@.service fs/systemd/home-linuxbrew-.linuxbrew.mount
+systemddir = $(prefix)/lib/systemd/system
+nodist_systemd_DATA = $(SYSTEMD_UNITS)
+EXTRA_DIST += fs/systemd/brewfs@.service.in fs/systemd/home-linuxbrew-.linuxbrew.mount.in
+CLEANFILES += $(SYSTEMD_UNITS)
+make_unit = $(AM_V_GEN)$(MKDIR_P) fs/systemd && sed 's|@bindir[@]|$(bindir)|g' '$(srcdir)/$@.in' >'$@.new' && mv '$@.new' '$@'
+fs/systemd/brewfs@.service: fs/systemd/brewfs@.service.in Makefile
+	$(make_unit)
+fs/systemd/home-linuxbrew-.linuxbrew.mount: fs/systemd/home-linuxbrew-.linuxbrew.mount.in Makefile
+	$(make_unit)

@@ -1,6 +1,7 @@
 #include "fs/options.h"
 
 #include "fs/features.h"
+#include "index/efs.h"
 #include "lib/log.h"
 #include "lib/text.h"
 
@@ -48,6 +49,7 @@ void bfs_mount_options_release(struct bfs_mount_options *options)
 {
 	free(options->ref);
 	bfs_buffer_release(&options->kernel);
+	bfs_buffer_release(&options->efs);
 }
 
 static bool is_listed(const char *const *list, const char *option)
@@ -102,6 +104,7 @@ static int parse_numeric(
 		{"threads", 1, BFS_THREADS_MAX, &options->threads},
 		{"interval", 10, 86400000, &options->interval},
 		{"readahead", 0, 1024 * 1024, &options->readahead},
+		{"wait", 0, 86400, &options->wait},
 	};
 
 	for (size_t i = 0; i < BFS_ARRAY_LENGTH(numbers); i++) {
@@ -201,6 +204,11 @@ static int parse_option(
 		return set_ref(options, ref);
 	if (cache)
 		return set_cache(options, cache, error);
+	if (bfs_efs_is_option(option)) {
+		r = bfs_buffer_append_format(
+			&options->efs, "%s%s", options->efs.length ? "," : "", option);
+		return r < 0 ? r : 1;
+	}
 	r = parse_numeric(options, option, error);
 	if (r == 0)
 		r = parse_feature(options, option);

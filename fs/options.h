@@ -33,7 +33,9 @@ struct bfs_mount_options {
 	enum bfs_cache_use cache;
 	uint64_t cache_quota; /* bytes; 0: the cache's own default */
 	bool cache_verify;    /* hash each cached file when it is opened */
+	unsigned wait;		  /* s to wait for the store to appear */
 	struct bfs_buffer kernel; /* for libfuse: "ro,nosuid,nodev,..."; owned */
+	struct bfs_buffer efs;	  /* for mounting an EFS file system (index/efs.h); owned */
 };
 
 /* The defaults for the calling user. */

@@ -21,6 +21,10 @@ INDEX_SOURCES = \
 	index/diff.c index/diff.h \
 	index/fetch.c index/fetch.h \
 	index/fetch_blocks.c index/fetch_blocks.h \
+	index/efs.c index/efs.h \
+	index/efs_mount.c index/efs_mount.h \
+	index/efs_mounted.c index/efs_mounted.h \
+	index/efs_region.c \
 	index/flatten.c index/flatten.h \
 	index/ignore.c index/ignore.h \
 	index/keg.c index/keg.h \

@@ -1,4 +1,5 @@
 /* brewfs install: from a Brewfile, names and bottle files to a new generation. */
+#include "index/efs.h"
 #include "installer/commands.h"
 #include "installer/install.h"
 #include "installer/wanted.h"
@@ -15,6 +16,8 @@ struct options {
 	const char *tag;
 	const char *file;
 	const char *from;
+	const char *efs;
+	const char *efs_options;
 	const char *target_glibc;
 	bool dry_run;
 	bool json;
@@ -24,6 +27,10 @@ struct options {
 
 static const struct bfs_option option_table[] = {
 	{"store", 's', "DIR", "The store (default: $BREWFS_STORE)", offsetof(struct options, store)},
+	{"efs", 0, "ID", "The store is on this EFS file system: fs-...[:/PATH]",
+		offsetof(struct options, efs)},
+	{"efs-options", 0, "OPTIONS", "For mounting it: iam, accesspoint=, region=...",
+		offsetof(struct options, efs_options)},
 	{"ref", 'r', "REF", "The prefix to install into (default: this host's bottle tag)",
 		offsetof(struct options, ref)},
 	{"tag", 0, "TAG", "Bottles of this tag (default: what REF has, REF if it is one)",
@@ -210,8 +217,23 @@ static int choose_tag(const struct options *options, const char *store, char **r
 	return *ret_tag ? 0 : -ENOMEM;
 }
 
+static int find_store(const struct options *options, char **ret_store, struct bfs_error *error)
+{
+	if (!options->efs)
+		return bfs_store_default_path(options->store, ret_store);
+	return bfs_efs_attach(options->efs, options->efs_options, ret_store, error);
+}
+
 static int check_usage(const struct options *options, int count)
 {
+	if (options->store && options->efs) {
+		bfs_log_error("install: either --store or --efs, not both");
+		return BFS_EXIT_USAGE;
+	}
+	if (options->efs_options && !options->efs) {
+		bfs_log_error("install: --efs-options without --efs");
+		return BFS_EXIT_USAGE;
+	}
 	if (count > 0 && options->file) {
 		bfs_log_error("install: either formulae or a Brewfile, not both");
 		return BFS_EXIT_USAGE;
@@ -239,7 +261,7 @@ static int run(const void *fields, int count, char **operands)
 	bfs_log_set_quiet(options->json);
 	if (r != 0)
 		return r;
-	r = bfs_store_default_path(options->store, &store);
+	r = find_store(options, &store, &error);
 	if (r == 0)
 		r = choose_tag(options, store, &tag, &error);
 	if (r == 0 && options->from)

@@ -42,12 +42,23 @@ static int usage_error(const struct bfs_command *command)
 	return BFS_EXIT_USAGE;
 }
 
-static void set_field(const struct bfs_option *option, void *fields)
+/* `joined` holds what the joined option says, and lives as long as the fields. */
+static int set_field(const struct bfs_command *command, const struct bfs_option *option,
+	void *fields, struct bfs_buffer *joined)
 {
-	if (option->argument)
-		*(const char **)((char *)fields + option->offset) = optarg;
-	else
+	const char **text = (const char **)((char *)fields + option->offset);
+	int r;
+
+	if (!option->argument) {
 		*(bool *)((char *)fields + option->offset) = true;
+		return 0;
+	}
+	*text = optarg;
+	if (!option->letter || option->letter != command->joined)
+		return 0;
+	r = bfs_buffer_append_format(joined, "%s%s", joined->length ? "," : "", optarg);
+	*text = joined->data;
+	return r;
 }
 
 /* The forms getopt_long(3) wants; `ret_long` has room for one option more than the table and the end. */
@@ -82,7 +93,8 @@ static const struct bfs_option *find_option(const struct bfs_command *command, i
 }
 
 /* 0 to go on, else the exit status plus one. */
-static int parse(const struct bfs_command *command, int argc, char **argv, void *fields)
+static int parse(const struct bfs_command *command, int argc, char **argv, void *fields,
+	struct bfs_buffer *joined)
 {
 	_cleanup_buffer_ struct bfs_buffer letters = BFS_BUFFER_INIT;
 	_cleanup_free_ struct option *longs = calloc(count_options(command) + 2, sizeof(*longs));
@@ -106,7 +118,10 @@ static int parse(const struct bfs_command *command, int argc, char **argv, void 
 				value == ':' ? "an argument is missing" : "no such option");
 			return usage_error(command) + 1;
 		}
-		set_field(option, fields);
+		if (set_field(command, option, fields, joined) < 0) {
+			bfs_log_error("out of memory");
+			return 2;
+		}
 	}
 	return 0;
 }
@@ -114,13 +129,14 @@ static int parse(const struct bfs_command *command, int argc, char **argv, void 
 int bfs_command_run(const struct bfs_command *command, int argc, char **argv)
 {
 	_cleanup_free_ void *fields = calloc(1, command->options_size ? command->options_size : 1);
+	_cleanup_buffer_ struct bfs_buffer joined = BFS_BUFFER_INIT;
 	int status, count;
 
 	if (!fields) {
 		bfs_log_error("out of memory");
 		return 1;
 	}
-	status = parse(command, argc, argv, fields);
+	status = parse(command, argc, argv, fields, &joined);
 	if (status)
 		return status - 1;
 	count = argc - optind;

@@ -31,6 +31,7 @@ struct bfs_command {
 	size_t options_size;	/* sizeof the option struct, zeroed before parsing */
 	int minimum_operands;
 	int maximum_operands;	/* -1: any number */
+	char joined; /* letter of an option of which several are one, with commas between; 0: none */
 	/* Runs it; returns the exit status. `options` is the parsed struct; operands[count] is NULL. */
 	int (*run)(const void *options, int count, char **operands);
 };

@@ -13,8 +13,11 @@ LIB_SOURCES = \
 	lib/json.c lib/json.h \
 	lib/json_walk.c lib/json_walk.h \
 	lib/log.c lib/log.h \
+	lib/mountinfo.c lib/mountinfo.h \
 	lib/path.c lib/path.h \
+	lib/program.c lib/program.h \
 	lib/progress.c lib/progress.h \
 	lib/suggest.c lib/suggest.h \
+	lib/system.c lib/system.h \
 	lib/text.c lib/text.h \
 	lib/workers.c lib/workers.h

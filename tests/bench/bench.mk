@@ -29,7 +29,7 @@ BENCH_FILES = \
 	tests/bench/peers.py \
 	tests/bench/results.py
 EXTRA_DIST += $(BENCH_FILES)
-CLEANFILES = $(BENCH_TOOLS) bench.json bench-big.json
+CLEANFILES += $(BENCH_TOOLS) bench.json bench-big.json
 
 BENCH = python3 $(top_srcdir)/tests/bench/bench.py --brewfs $(abs_top_builddir)/brewfs \
 	--tools $(abs_top_builddir)/tests/bench --json bench.json $(BENCH_FLAGS)

@@ -1,6 +1,7 @@
-#include "fs/mountinfo.h"
+#include "lib/mountinfo.h"
 
 #include "lib/file.h"
+#include "lib/system.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -16,6 +17,8 @@ void bfs_mounts_release(struct bfs_mounts *mounts)
 		free(mounts->mounts[i].type);
 		free(mounts->mounts[i].source);
 		free(mounts->mounts[i].options);
+		free(mounts->mounts[i].super_options);
+		free(mounts->mounts[i].root);
 	}
 	free(mounts->mounts);
 	*mounts = (struct bfs_mounts){0};
@@ -46,7 +49,7 @@ static char *unescape(const char *text)
 	return copy;
 }
 
-/* Of FUSE's own options: "rw,user_id=1000,group_id=1000". */
+/* Of a FUSE mount's super options: "rw,user_id=1000,group_id=1000". */
 static uid_t parse_owner(const char *options)
 {
 	const char *found = strstr(options, "user_id=");
@@ -75,12 +78,17 @@ static int parse_line(char *line, struct bfs_mount *ret_mount)
 	if (sscanf(fields[2], "%u:%u", &mount.major, &mount.minor) != 2)
 		return 0;
 	mount.owner = parse_owner(rest[2]);
+	mount.root = unescape(fields[3]);
 	mount.mountpoint = unescape(fields[4]);
 	mount.options = strdup(fields[5]);
 	mount.type = unescape(rest[0]);
 	mount.source = unescape(rest[1]);
+	mount.super_options = strdup(rest[2]);
 	*ret_mount = mount;
-	return mount.mountpoint && mount.options && mount.type && mount.source ? 1 : -ENOMEM;
+	return mount.root && mount.mountpoint && mount.options && mount.type && mount.source &&
+			       mount.super_options
+		       ? 1
+		       : -ENOMEM;
 }
 
 static int append_line(char *line, struct bfs_mounts *mounts)
@@ -116,8 +124,9 @@ int bfs_mounts_parse(char *text, struct bfs_mounts *ret_mounts)
 
 int bfs_mounts_read(struct bfs_mounts *ret_mounts, struct bfs_error *error)
 {
+	_cleanup_free_ char *path = bfs_system_path("/proc/self/mountinfo");
 	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
-	int r = bfs_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_LIMIT, &text);
+	int r = path ? bfs_read_file(AT_FDCWD, path, MOUNTINFO_LIMIT, &text) : -ENOMEM;
 
 	if (r == 0 && text.data)
 		r = bfs_mounts_parse(text.data, ret_mounts);
@@ -135,7 +144,68 @@ const struct bfs_mount *bfs_mounts_find(const struct bfs_mounts *mounts, const c
 	return NULL;
 }
 
-bool bfs_mount_is_brewfs(const struct bfs_mount *mount)
+/* The length of `mountpoint` where the path is it or lies below it, else 0. */
+static size_t covers(const char *mountpoint, const char *path)
 {
-	return strcmp(mount->type, BFS_MOUNT_TYPE) == 0;
+	size_t length = strlen(mountpoint);
+
+	if (strcmp(mountpoint, "/") == 0)
+		return 1;
+	return strncmp(path, mountpoint, length) == 0 && (!path[length] || path[length] == '/')
+		       ? length
+		       : 0;
+}
+
+const struct bfs_mount *bfs_mounts_find_around(const struct bfs_mounts *mounts, const char *path)
+{
+	const struct bfs_mount *found = NULL;
+	size_t found_length = 0;
+
+	for (size_t i = 0; i < mounts->count; i++) {
+		size_t length = covers(mounts->mounts[i].mountpoint, path);
+
+		if (length > 0 && length >= found_length) {
+			found = &mounts->mounts[i];
+			found_length = length;
+		}
+	}
+	return found;
+}
+
+bool bfs_mount_is_nfs(const struct bfs_mount *mount)
+{
+	return strcmp(mount->type, "nfs4") == 0 || strcmp(mount->type, "nfs") == 0;
+}
+
+static bool find_option(
+	const char *options, const char *name, const char **ret_value, size_t *ret_length)
+{
+	size_t name_length = strlen(name);
+
+	for (const char *option = options; option; option = strchr(option, ',')) {
+		size_t length;
+
+		option += *option == ',';
+		length = strcspn(option, ",");
+		if (length < name_length || strncmp(option, name, name_length) != 0)
+			continue;
+		if (length == name_length || option[name_length] == '=') {
+			*ret_value = option + name_length + (length > name_length);
+			*ret_length = length - (size_t)(*ret_value - option);
+			return true;
+		}
+	}
+	return false;
+}
+
+int bfs_mount_option(const struct bfs_mount *mount, const char *name, char **ret_value)
+{
+	const char *value;
+	size_t length;
+
+	if (!find_option(mount->super_options, name, &value, &length) &&
+		!find_option(mount->options, name, &value, &length))
+		return -ENOENT;
+	*ret_value = strndup(value, length);
+	return *ret_value ? 0 : -ENOMEM;
 }
