@@ -4,10 +4,13 @@
 #include "fs/daemon.h"
 #include "fs/mountpoint.h"
 #include "fs/published.h"
+#include "fs/session_service.h"
 #include "index/efs.h"
 #include "index/ref.h"
+#include "index/session.h"
 #include "index/snapshot.h"
 #include "lib/file.h"
+#include "lib/json.h"
 #include "lib/log.h"
 
 #include <string.h>
@@ -43,7 +46,7 @@ struct plan {
 	struct bfs_store *store;
 	char *source; /* the store's resolved path */
 	char *mountpoint;
-	const char *ref;
+	char *ref;
 };
 
 static void release_plan(struct plan *plan)
@@ -52,6 +55,7 @@ static void release_plan(struct plan *plan)
 	bfs_store_close(plan->store);
 	free(plan->source);
 	free(plan->mountpoint);
+	free(plan->ref);
 }
 
 static int try_store(struct plan *plan, const char *name, struct bfs_error *error)
@@ -69,8 +73,7 @@ static int try_store(struct plan *plan, const char *name, struct bfs_error *erro
 	free(plan->source);
 	plan->source = realpath(path ? path : name, NULL);
 	if (!plan->source)
-		return bfs_error_set(
-			error, -errno, "opening the store", path ? path : name, NULL);
+		return bfs_error_set(error, -errno, "opening the store", path ? path : name, NULL);
 	return bfs_store_open(plan->source, &plan->store, error);
 }
 
@@ -121,6 +124,42 @@ static int parse_wait(struct plan *plan, const char *seconds, struct bfs_error *
 	return bfs_mount_options_parse(&plan->options, option, error);
 }
 
+/* The session's ref, where it exists already; else the machine's own. */
+static int default_ref(const struct bfs_mount_options *options, char **ret_ref)
+{
+	_cleanup_session_info_ struct bfs_session_info info = {0};
+
+	if (options->writable && bfs_session_read_info(options->session, &info, NULL) == 0)
+		*ret_ref = strdup(info.ref);
+	else
+		*ret_ref = strdup(bfs_ref_default());
+	return *ret_ref ? 0 : -ENOMEM;
+}
+
+static int choose_ref(
+	struct plan *plan, const struct mount_arguments *arguments, struct bfs_error *error)
+{
+	const char *given = arguments->ref ? arguments->ref : plan->options.ref;
+	int r = 0;
+
+	if (given)
+		plan->ref = strdup(given);
+	else
+		r = default_ref(&plan->options, &plan->ref);
+	if (!plan->ref)
+		return r < 0 ? r : -ENOMEM;
+	return bfs_ref_name_is_valid(plan->ref) ? 0
+						: bfs_error_set(error, -EINVAL, "mounting",
+							  plan->ref, "not a name for a ref");
+}
+
+static int choose_session(struct bfs_mount_options *options)
+{
+	if (options->writable && !options->session)
+		options->session = strdup(BFS_SESSION_DEFAULT_NAME);
+	return options->writable && !options->session ? -ENOMEM : 0;
+}
+
 /* STORE and MOUNTPOINT: with --store, the only operand is the mountpoint. */
 static int make_plan(struct plan *plan, const struct mount_arguments *arguments, int count,
 	char **operands, struct bfs_error *error)
@@ -139,25 +178,36 @@ static int make_plan(struct plan *plan, const struct mount_arguments *arguments,
 		r = bfs_mount_options_parse(&plan->options, arguments->options, error);
 	if (r == 0 && arguments->wait)
 		r = parse_wait(plan, arguments->wait, error);
-	if (r < 0)
-		return r;
-	r = open_store(plan, store, error);
+	if (r == 0)
+		r = choose_session(&plan->options);
+	if (r == 0)
+		r = open_store(plan, store, error);
+	if (r == 0)
+		r = choose_ref(plan, arguments, error);
 	if (r < 0)
 		return r;
 	mountpoint = count > 0 ? operands[0] : bfs_store_prefix(plan->store);
-	plan->ref = arguments->ref	? arguments->ref
-		    : plan->options.ref ? plan->options.ref
-					: bfs_ref_default();
-	if (!bfs_ref_name_is_valid(plan->ref))
-		return bfs_error_set(error, -EINVAL, "mounting", plan->ref, "not a name for a ref");
-	r = bfs_mountpoint_make(mountpoint, &plan->mountpoint, error);
-	return r;
+	return bfs_mountpoint_make(mountpoint, &plan->mountpoint, error);
+}
+
+/* Whether a daemon serves what is to be mounted; told from what it says of itself. */
+static int check_same(const struct plan *plan, const json_t *daemon, struct bfs_error *error)
+{
+	const char *mounted = bfs_json_string_or(json_object_get(daemon, "session"), "name", NULL);
+	const char *wanted = plan->options.writable ? plan->options.session : NULL;
+
+	if (!daemon || (!mounted && !wanted) || (mounted && wanted && strcmp(mounted, wanted) == 0))
+		return 1;
+	return bfs_error_set(error, -EBUSY, "mounting", plan->mountpoint,
+		"%s%s is mounted there already", mounted ? "the session " : "the store, read-only,",
+		mounted ? mounted : "");
 }
 
 /* 1 where the store is mounted there already; an error where something else is. */
 static int check_mounted(const struct plan *plan, struct bfs_error *error)
 {
 	_cleanup_mounts_ struct bfs_mounts mounts = {0};
+	_cleanup_json_ json_t *daemon = NULL;
 	const struct bfs_mount *mount;
 	pid_t pid;
 	int r = bfs_mounts_read(&mounts, error);
@@ -170,11 +220,21 @@ static int check_mounted(const struct plan *plan, struct bfs_error *error)
 	if (!bfs_mount_is_brewfs(mount) || strcmp(mount->source, plan->source) != 0)
 		return bfs_error_set(error, -EBUSY, "mounting", plan->mountpoint,
 			"%s (%s) is mounted there already", mount->source, mount->type);
-	if (bfs_control_ask(mount, &pid, NULL) != -ECONNREFUSED)
-		return 1;
+	if (bfs_control_ask(mount, &pid, &daemon) != -ECONNREFUSED)
+		return check_same(plan, daemon, error);
 	bfs_log_warning(
 		"%s: the daemon of the last mount has died; mounting anew", plan->mountpoint);
 	return bfs_mountpoint_unmount(plan->mountpoint, true, error);
+}
+
+static int check_apart_from_sessions(const struct plan *plan, struct bfs_error *error)
+{
+	_cleanup_free_ char *directory = NULL;
+	int r = plan->options.writable ? bfs_session_directory(&directory, error) : 0;
+
+	return r == 0 && directory ? bfs_mountpoint_check_apart(plan->mountpoint, directory,
+					     "the directory of sessions", error)
+				   : r;
 }
 
 static int check_place(const struct plan *plan, struct bfs_error *error)
@@ -188,15 +248,15 @@ static int check_place(const struct plan *plan, struct bfs_error *error)
 		r = bfs_cache_directory(&cache, error);
 	if (r == 0)
 		r = bfs_mountpoint_check_apart(plan->mountpoint, cache, "the cache", error);
-	return r;
+	return r == 0 ? check_apart_from_sessions(plan, error) : r;
 }
 
 /* Mounts and serves. `ready_fd`: of the caller who waits; -1 in the foreground. */
 static int serve(const struct plan *plan, int ready_fd, struct bfs_error *error)
 {
-	const struct bfs_daemon_config config = {
-		plan->store, plan->source, plan->mountpoint, plan->ref, &plan->options,
-		bfs_published_kind()};
+	const struct bfs_daemon_config config = {plan->store, plan->source, plan->mountpoint,
+		plan->ref, &plan->options,
+		plan->options.writable ? bfs_session_service_kind() : bfs_published_kind()};
 	struct bfs_daemon *daemon = NULL;
 	int r = bfs_daemon_new(&config, &daemon, error);
 

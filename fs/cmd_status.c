@@ -127,12 +127,30 @@ static void print_cache(const json_t *daemon)
 		bfs_size_text((uint64_t)get_int(cache, "quota"), quota));
 }
 
-static void print_daemon(const json_t *daemon)
+/* What a session is, where it came from, and what was changed in it. */
+static void print_session(const json_t *session)
+{
+	char size[BFS_SIZE_TEXT_SIZE], age[32];
+	int64_t base = get_int(session, "base");
+
+	print_line("session", "%s, made %s ago%s", bfs_json_string_or(session, "name", "?"),
+		format_age(get_int(session, "created"), age),
+		json_is_true(json_object_get(session, "busy")) ? ", being committed" : "");
+	if (base)
+		print_line("base", "generation %" PRId64, base);
+	else
+		print_line("base", "an empty prefix");
+	print_line("changed",
+		"%" PRId64 " inodes, %" PRId64 " of them files with local content, %s",
+		get_int(session, "inodes"), get_int(session, "files"),
+		bfs_size_text((uint64_t)get_int(session, "local_bytes"), size));
+}
+
+static void print_generation(const json_t *daemon)
 {
 	const json_t *generations = json_object_get(daemon, "generations");
 	char age[32];
 
-	print_line("ref", "%s", bfs_json_string_or(daemon, "ref", "?"));
 	print_line("generation", "%" PRId64 "%s, mounted for %s", get_int(daemon, "generation"),
 		get_int(daemon, "generation") ? "" : " (nothing installed yet)",
 		format_age(get_int(json_object_get(daemon, "follow"), "switched"), age));
@@ -140,6 +158,18 @@ static void print_daemon(const json_t *daemon)
 		print_line("earlier", "%zu generations that open files still need",
 			json_array_size(generations) - 1);
 	print_follow(daemon);
+}
+
+static void print_daemon(const json_t *daemon)
+{
+	const json_t *session = json_object_get(daemon, "session");
+	char age[32];
+
+	print_line("ref", "%s", bfs_json_string_or(daemon, "ref", "?"));
+	if (session)
+		print_session(session);
+	else
+		print_generation(daemon);
 	print_line("daemon",
 		"pid %" PRId64 ", up for %s, %" PRId64 " threads, read-ahead %" PRId64 " KiB",
 		get_int(daemon, "pid"), format_age(get_int(daemon, "started"), age),

@@ -27,6 +27,19 @@ FS_SOURCES = \
 	fs/report.c fs/report.h \
 	fs/responders.c fs/responders.h \
 	fs/service.h \
+	fs/session_attributes.c \
+	fs/session_calls.h \
+	fs/session_data.c \
+	fs/session_driver.c fs/session_driver.h \
+	fs/session_host.c fs/session_host.h \
+	fs/session_jobs.c fs/session_jobs.h \
+	fs/session_lookups.c fs/session_lookups.h \
+	fs/session_lease.c fs/session_lease.h \
+	fs/session_listing.c \
+	fs/session_names.c \
+	fs/session_parking.c fs/session_parking.h \
+	fs/session_request.c fs/session_request.h \
+	fs/session_service.c fs/session_service.h \
 	fs/stats.c fs/stats.h \
 	fs/status.c fs/status.h
 

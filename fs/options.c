@@ -2,6 +2,7 @@
 
 #include "fs/features.h"
 #include "index/efs.h"
+#include "index/session.h"
 #include "lib/log.h"
 #include "lib/text.h"
 
@@ -48,6 +49,7 @@ void bfs_mount_options_init(struct bfs_mount_options *options)
 void bfs_mount_options_release(struct bfs_mount_options *options)
 {
 	free(options->ref);
+	free(options->session);
 	bfs_buffer_release(&options->kernel);
 	bfs_buffer_release(&options->efs);
 }
@@ -120,14 +122,14 @@ static int parse_numeric(
 	return 0;
 }
 
-static int set_ref(struct bfs_mount_options *options, const char *ref)
+static int set_string(char **field, const char *value)
 {
-	char *copy = strdup(ref);
+	char *copy = strdup(value);
 
 	if (!copy)
 		return -ENOMEM;
-	free(options->ref);
-	options->ref = copy;
+	free(*field);
+	*field = copy;
 	return 1;
 }
 
@@ -180,6 +182,8 @@ static int parse_flag(
 
 	if (strcmp(option, "allow_other") == 0 || strcmp(option, "noallow_other") == 0)
 		options->allow_other = *option == 'a';
+	else if (strcmp(option, "rw") == 0 || strcmp(option, "ro") == 0)
+		options->writable = option[1] == 'w';
 	else if (strcmp(option, "debug") == 0)
 		options->debug = true;
 	else if (strcmp(option, "cache_verify") == 0)
@@ -194,22 +198,38 @@ static int parse_flag(
 	return 1;
 }
 
-static int parse_option(
+/* 1 where the option is one that takes text, 0 where not. */
+static int parse_text(
 	struct bfs_mount_options *options, const char *option, struct bfs_error *error)
 {
 	const char *ref = value_of(option, "ref"), *cache = value_of(option, "cache");
-	int r;
+	const char *session = value_of(option, "session");
 
 	if (ref)
-		return set_ref(options, ref);
+		return set_string(&options->ref, ref);
 	if (cache)
 		return set_cache(options, cache, error);
 	if (bfs_efs_is_option(option)) {
-		r = bfs_buffer_append_format(
+		int r = bfs_buffer_append_format(
 			&options->efs, "%s%s", options->efs.length ? "," : "", option);
+
 		return r < 0 ? r : 1;
 	}
-	r = parse_numeric(options, option, error);
+	if (!session)
+		return 0;
+	if (!bfs_session_name_is_valid(session))
+		return bfs_error_set(error, -EINVAL, "reading the mount options", option,
+			"not a name for a session");
+	return set_string(&options->session, session);
+}
+
+static int parse_option(
+	struct bfs_mount_options *options, const char *option, struct bfs_error *error)
+{
+	int r = parse_text(options, option, error);
+
+	if (r == 0)
+		r = parse_numeric(options, option, error);
 	if (r == 0)
 		r = parse_feature(options, option);
 	if (r == 0)
@@ -239,23 +259,16 @@ int bfs_mount_options_parse(
 	struct bfs_mount_options *options, const char *text, struct bfs_error *error)
 {
 	_cleanup_buffer_ struct bfs_buffer option = BFS_BUFFER_INIT;
-	bool writable = false;
 	int r;
 
 	while ((r = next_option(&text, &option)) > 0) {
-		if (option.length == 0)
-			continue;
-		if (strcmp(option.data, "rw") == 0 || strcmp(option.data, "ro") == 0) {
-			writable = option.data[1] == 'w';
-			continue;
-		}
-		r = parse_option(options, option.data, error);
+		if (option.length > 0)
+			r = parse_option(options, option.data, error);
 		if (r < 0)
 			return r;
 	}
-	if (r == 0 && writable)
-		return bfs_error_set(error, -EROFS, "reading the mount options", "rw",
-			"a mounted generation never changes; give ro, and change the prefix with "
-			"'brewfs install'");
+	if (r == 0 && options->session && !options->writable)
+		return bfs_error_set(error, -EINVAL, "reading the mount options", options->session,
+			"a session is mounted rw");
 	return r;
 }

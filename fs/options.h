@@ -21,15 +21,17 @@ enum bfs_cache_use {
 };
 
 struct bfs_mount_options {
-	char *ref; /* NULL where none is given; owned */
-	uid_t uid; /* owner of all files */
+	char *ref;     /* NULL where none is given; owned */
+	bool writable; /* a session is to be mounted, not published generations */
+	char *session; /* its name; NULL where none is given; owned */
+	uid_t uid;     /* owner of all files */
 	gid_t gid;
 	bool allow_other; /* users other than the mounting one may use it */
 	bool debug;
 	unsigned threads;
-	unsigned interval;	  /* ms between looks at the ref */
-	unsigned readahead;	  /* KiB; 0: the kernel's own */
-	unsigned features;	  /* BFS_FEATURE_BITs wanted */
+	unsigned interval;  /* ms between looks at the ref */
+	unsigned readahead; /* KiB; 0: the kernel's own */
+	unsigned features;  /* BFS_FEATURE_BITs wanted */
 	enum bfs_cache_use cache;
 	uint64_t cache_quota; /* bytes; 0: the cache's own default */
 	bool cache_verify;    /* hash each cached file when it is opened */
@@ -45,8 +47,7 @@ void bfs_mount_options_release(struct bfs_mount_options *options);
 /*
  * Adds the options in `text`, separated by commas ("\," is a comma in a value); later ones win over
  * earlier ones. What only mount(8), systemd or fstab(5) understand (_netdev, x-..., nofail,
- * user...) is accepted and does nothing. -EINVAL for an unknown option or a bad value, -EROFS for
- * `rw`.
+ * user...) is accepted and does nothing. -EINVAL for an unknown option or a bad value.
  */
 int bfs_mount_options_parse(
 	struct bfs_mount_options *options, const char *text, struct bfs_error *error);

@@ -77,7 +77,7 @@ static int count_bytes(struct bfs_worktree *worktree, uint64_t *ret_bytes)
 		char name[WORKTREE_DATA_NAME_SIZE];
 		struct stat st;
 
-		bfs_file_name((uint64_t)sqlite3_column_int64(stmt, 0), name);
+		bfs_file_local_name((uint64_t)sqlite3_column_int64(stmt, 0), name);
 		if (fstatat(worktree->data_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			blocks += (uint64_t)st.st_blocks;
 	}

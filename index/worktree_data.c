@@ -251,7 +251,7 @@ static int sync_entry(struct bfs_worktree *worktree, uint64_t ino)
 		__atomic_store_n(&worktree->made_data_directory, true, __ATOMIC_RELEASE);
 		return -errno;
 	}
-	return bfs_sync_directory(worktree->data_fd, bfs_file_name(ino, name));
+	return bfs_sync_directory(worktree->data_fd, bfs_file_local_name(ino, name));
 }
 
 static int sync_local(struct bfs_worktree *worktree, struct worktree_inode *inode, bool data_only)

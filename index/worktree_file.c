@@ -9,7 +9,7 @@
  * Inodes made one after the other lie in one directory, 256 of them before the next: what is
  * unpacked together stays together on the disk, and no directory gets long.
  */
-char *bfs_file_name(uint64_t ino, char ret_name[WORKTREE_DATA_NAME_SIZE])
+char *bfs_file_local_name(uint64_t ino, char ret_name[WORKTREE_DATA_NAME_SIZE])
 {
 	snprintf(ret_name, WORKTREE_DATA_NAME_SIZE, "%02x/%llx", (unsigned)(ino >> 8 & 0xff),
 		(unsigned long long)ino);
@@ -39,7 +39,7 @@ static int make_directory_of(struct bfs_worktree *worktree, const char *name)
 int bfs_file_create(struct bfs_worktree *worktree, uint64_t ino, int *ret_fd)
 {
 	char name[WORKTREE_DATA_NAME_SIZE];
-	int fd = open_data(worktree, bfs_file_name(ino, name), O_CREAT | O_TRUNC);
+	int fd = open_data(worktree, bfs_file_local_name(ino, name), O_CREAT | O_TRUNC);
 
 	if (fd == -ENOENT) {
 		int r = make_directory_of(worktree, name);
@@ -93,7 +93,7 @@ static int open_existing(struct bfs_worktree *worktree, struct worktree_inode *i
 	char name[WORKTREE_DATA_NAME_SIZE];
 	int fd;
 
-	bfs_file_name(inode->ino, name);
+	bfs_file_local_name(inode->ino, name);
 	do
 		fd = open_data(worktree, name, 0);
 	while ((fd == -EMFILE || fd == -ENFILE) && bfs_file_evict(worktree));
@@ -182,7 +182,7 @@ int bfs_file_stat(struct bfs_worktree *worktree, struct worktree_inode *inode,
 	if (inode->file)
 		r = fstat(inode->file->fd, &st);
 	else
-		r = fstatat(worktree->data_fd, bfs_file_name(inode->ino, name), &st,
+		r = fstatat(worktree->data_fd, bfs_file_local_name(inode->ino, name), &st,
 			AT_SYMLINK_NOFOLLOW);
 	if (r < 0)
 		return errno == ENOENT ? -EIO : -errno;
@@ -219,7 +219,7 @@ int bfs_file_set_times(
 	if (inode->file)
 		r = futimens(inode->file->fd, times);
 	else
-		r = utimensat(worktree->data_fd, bfs_file_name(inode->ino, name), times,
+		r = utimensat(worktree->data_fd, bfs_file_local_name(inode->ino, name), times,
 			AT_SYMLINK_NOFOLLOW);
 	return r < 0 ? -errno : bfs_file_quieten(worktree, inode);
 }
@@ -251,7 +251,7 @@ void bfs_file_remove_doomed(struct bfs_worktree *worktree)
 	for (size_t i = 0; i < taken.count; i++) {
 		char name[WORKTREE_DATA_NAME_SIZE];
 
-		unlinkat(worktree->data_fd, bfs_file_name(taken.inos[i], name), 0);
+		unlinkat(worktree->data_fd, bfs_file_local_name(taken.inos[i], name), 0);
 	}
 	free(taken.inos);
 	pthread_mutex_lock(&worktree->lock);

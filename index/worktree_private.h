@@ -258,7 +258,7 @@ int bfs_inode_content(struct bfs_worktree *worktree, const struct worktree_inode
 
 #define WORKTREE_DATA_NAME_SIZE 32
 /* Of the data file of an inode, relative to data/. Returns `ret_name`. No lock. */
-char *bfs_file_name(uint64_t ino, char ret_name[WORKTREE_DATA_NAME_SIZE]);
+char *bfs_file_local_name(uint64_t ino, char ret_name[WORKTREE_DATA_NAME_SIZE]);
 /* Makes an empty data file, whatever was there. No lock. */
 int bfs_file_create(struct bfs_worktree *worktree, uint64_t ino, int *ret_fd);
 /* The open data file of a local inode, with one user more. */

@@ -25,7 +25,7 @@ static uint64_t ino_of(const char *directory, const char *name)
 
 	if (*end || ino == 0 || ino >= BFS_TREE_INO_LIMIT)
 		return 0;
-	bfs_file_name(ino, expected);
+	bfs_file_local_name(ino, expected);
 	return strncmp(expected, directory, 2) == 0 && expected[2] == '/' &&
 			       strcmp(expected + 3, name) == 0
 		       ? ino
@@ -109,7 +109,7 @@ static int find_lost(struct bfs_worktree *worktree)
 		char name[WORKTREE_DATA_NAME_SIZE];
 		struct stat st;
 
-		if (fstatat(worktree->data_fd, bfs_file_name(ino, name), &st,
+		if (fstatat(worktree->data_fd, bfs_file_local_name(ino, name), &st,
 			    AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
 		r = errno == ENOENT ? empty_lost(worktree, ino) : -errno;

@@ -60,6 +60,7 @@ SCRIPT_TESTS = \
 	tests/fs/test-commands.sh \
 	tests/fs/test-follow.sh \
 	tests/fs/test-mount.sh \
+	tests/fs/test-session.sh \
 	tests/fs/test-stuck.sh \
 	tests/index/test-commands.sh \
 	tests/man/test-man.sh \

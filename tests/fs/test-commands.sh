@@ -21,7 +21,7 @@ daemons() { pgrep -f "^$BREWFS mount $STORE $MNT"; }
 says "a store that is not there is named" "$SCRATCH/none: No such file" "$BREWFS" mount "$SCRATCH/none" "$MNT"
 mkdir "$SCRATCH/plain"
 says "a directory that is no store is told" "no brewfs store" "$BREWFS" mount "$SCRATCH/plain" "$MNT"
-says "rw is refused with a reason" "never changes" "$BREWFS" mount "$STORE" "$MNT" -o rw
+says "a session is no read-only mount" "mounted rw" "$BREWFS" mount "$STORE" "$MNT" -o session=x
 says "an unknown option is named" "frobnicate: no such option" "$BREWFS" mount "$STORE" "$MNT" -o frobnicate
 says "a bad number is told" "threads=0: a number from" "$BREWFS" mount "$STORE" "$MNT" -o threads=0
 says "a bad ref is told" "not a name for a ref" "$BREWFS" mount "$STORE" "$MNT" --ref ../x

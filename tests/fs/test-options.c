@@ -96,9 +96,14 @@ static void test_others(void)
 	is_int(options.allow_other, 0, "is off");
 	is_int(parse("allow_other,debug", NULL), 0, "allow_other, debug");
 	is_int(options.allow_other && options.debug, 1, "are on");
-	is_int(parse("rw,ro", NULL), 0, "ro after rw wins");
-	refuse("rw", -EROFS, "never changes");
-	refuse("ro,rw", -EROFS, "never changes");
+	is_int(parse("rw,ro", NULL), 0, "ro after rw");
+	ok(!options.writable, "wins");
+	is_int(parse("rw,session=my.work-1", NULL), 0, "a session");
+	ok(options.writable, "is writable");
+	is_str(options.session, "my.work-1", "and has its name");
+	refuse("rw,session=../x", -EINVAL, "not a name");
+	refuse("rw,session=", -EINVAL, "not a name");
+	refuse("session=x", -EINVAL, "mounted rw");
 	refuse("bogus", -EINVAL, "bogus: no such option");
 	refuse("no_bogus", -EINVAL, "no_bogus: no such option");
 	refuse("answer_bogus", -EINVAL, "answer_bogus: no such option");

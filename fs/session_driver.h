@@ -1,0 +1,56 @@
+/*
+ * The driver of a session: requests of the kernel, answered by the session's worktree
+ * (index/worktree.h), and for contents that were never changed from the store.
+ *
+ * One kernel is the only way in, so it may keep for ever what it was told, as with a published
+ * generation: after a change it drops itself what that change made wrong (the attributes of the
+ * directory, of the file that was written...). What costs requests, and what is done about it:
+ *
+ *	open, create	OPEN and OPENDIR are answered ENOSYS, so opening, closing and reopening cost
+ *			nothing. CREATE too: the kernel makes files by MKNOD from then on, and no
+ *			RELEASE follows. How long an unlinked file lives follows from FORGET
+ *			(fs/session_lookups.h).
+ *	close		FLUSH is answered ENOSYS: bytes are here when write(2) returns.
+ *	write		GETXATTR security.capability comes before a write; it is answered at once.
+ *	stat		after a read the kernel asks for attributes again, since it no longer knows
+ *the access time; nothing can be done about that.
+ *
+ * Locks are the kernel's own: one kernel sees them all. Permissions are checked by the kernel
+ * (default_permissions), which also clears set-id bits (by SETATTR) and applies the umask.
+ */
+#ifndef BFS_FS_SESSION_DRIVER_H
+#define BFS_FS_SESSION_DRIVER_H
+
+#include "fs/reads.h"
+#include "fs/session_lookups.h"
+#include "fs/stats.h"
+#include "index/worktree.h"
+
+#include <stdatomic.h>
+
+/* The user data of the FUSE session. Everything is borrowed and must outlive it. */
+struct bfs_session_driver {
+	struct bfs_worktree *worktree;
+	struct bfs_lookups *lookups;
+	struct bfs_content_reader *reader;
+	struct bfs_reads *reads;
+	struct bfs_responders *responders;
+	struct bfs_stats *stats;
+	double timeout;	     /* seconds that the kernel keeps names and attributes */
+	unsigned background; /* reads ahead and writes behind that the kernel may have under way */
+	unsigned wanted;     /* BFS_FEATURE_BITs */
+	int initialised_fd;  /* eventfd: 1 is added when the kernel's INIT has come */
+	_Atomic unsigned in_force; /* BFS_FEATURE_BITs; set by INIT */
+};
+
+/* The operations for fuse_session_new(). */
+const struct fuse_lowlevel_ops *bfs_session_driver_operations(void);
+
+/*
+ * Looks at every request before libfuse processes it. libfuse knows FUSE_TMPFILE (O_TMPFILE) only
+ * in its newest versions: it is turned into a FUSE_CREATE, which otherwise never comes, and noted
+ * in `responder`.
+ */
+void bfs_session_driver_prepare(struct bfs_responder *responder, struct fuse_buf *request);
+
+#endif
