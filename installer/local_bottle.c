@@ -154,6 +154,7 @@ static int read_member(struct archive *archive, struct bfs_buffer *text)
 struct inside {
 	struct bfs_formula *formula;
 	bool has_tab;		  /* one names the dependencies already */
+	bool has_text;		  /* the formula's was read */
 	bfs_strings declared;	  /* what the formula's text depends on */
 };
 
@@ -174,6 +175,7 @@ static int look_at_member(struct archive *archive, const char *below, struct ins
 	r = read_member(archive, &text);
 	if (r < 0)
 		return r;
+	inside->has_text = inside->has_text || !is_receipt;
 	if (!is_receipt)
 		return bfs_formula_read_text(text.data, formula->bottle_tag, formula,
 			&inside->declared);
@@ -206,7 +208,8 @@ static int look_inside(const char *path, struct inside *inside, struct bfs_error
 	if (archive_read_open_filename(archive, path, 65536) != ARCHIVE_OK)
 		return bfs_error_set(error, -EBADMSG, STEP, path, "%s",
 			archive_error_string(archive));
-	for (int i = 0; r == 0 && i < MEMBERS_SEARCHED; i++) {
+	for (int i = 0; r == 0 && i < MEMBERS_SEARCHED && !(inside->has_tab && inside->has_text);
+		i++) {
 		int code = archive_read_next_header(archive, &entry);
 		const char *name, *below;
 
