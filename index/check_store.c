@@ -15,7 +15,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-
 /* An index to be looked at. */
 struct source {
 	struct bfs_generation generation;
@@ -265,8 +264,8 @@ static int add_history(struct walk *walk, const struct source *source, struct bf
 }
 
 /* Told by the name of the index, or of the delta where there is only that. */
-static struct bfs_check_origin origin_of(struct walk *walk, const struct source *source,
-	char name[BFS_STORE_NAME_SIZE])
+static struct bfs_check_origin origin_of(
+	struct walk *walk, const struct source *source, char name[BFS_STORE_NAME_SIZE])
 {
 	int fd = bfs_store_fd(walk->store);
 

@@ -1,5 +1,6 @@
 #include "index/check_unused.h"
 
+#include "index/put.h"
 #include "lib/cleanup.h"
 
 #include <fcntl.h>
@@ -12,6 +13,26 @@ struct place {
 	const char *directory; /* relative to the store */
 	int (*look)(struct place *place, int fd, const char *name);
 };
+
+static void count_unused(struct place *place, int fd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	place->store_check->unused_files++;
+	place->store_check->unused_bytes += (uint64_t)st.st_size;
+}
+
+/* What has no name yet is in use, or left by a writer that was killed. */
+static bool look_at_staged(struct place *place, int fd, const char *name)
+{
+	int garbage = bfs_put_is_garbage(place->store_check->store, name);
+
+	if (garbage > 0)
+		count_unused(place, fd, name);
+	return garbage >= 0;
+}
 
 static int for_each_entry(struct place *place)
 {
@@ -31,9 +52,12 @@ static int for_each_entry(struct place *place)
 			place->directory, "it cannot be listed: %s", strerror(code));
 		return 0;
 	}
-	while (r == 0 && (entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+	while (r == 0 && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (!look_at_staged(place, dirfd(dir), entry->d_name))
 			r = place->look(place, dirfd(dir), entry->d_name);
+	}
 	return r;
 }
 
@@ -68,7 +92,6 @@ static int look_at_file(struct place *place, int fd, const char *name, enum bfs_
 {
 	struct bfs_file file = {.kind = kind, .digest = *digest};
 	char expected[BFS_STORE_NAME_SIZE];
-	struct stat st;
 	int r = bfs_references_has(place->references, kind, digest);
 
 	if (r < 0)
@@ -78,10 +101,8 @@ static int look_at_file(struct place *place, int fd, const char *name, enum bfs_
 	if (strncmp(expected, place->directory, strlen(place->directory)) != 0 ||
 		strcmp(strrchr(expected, '/') + 1, name) != 0)
 		return note_foreign(place, name);
-	if (r > 0 || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
-	place->store_check->unused_files++;
-	place->store_check->unused_bytes += (uint64_t)st.st_size;
+	if (r == 0)
+		count_unused(place, fd, name);
 	return 0;
 }
 

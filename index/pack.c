@@ -98,8 +98,8 @@ uint64_t bfs_pack_writer_size(const struct bfs_pack_writer *writer)
 	return writer->size;
 }
 
-int bfs_pack_writer_finish(struct bfs_pack_writer *writer, struct bfs_digest *ret_name,
-	uint64_t *ret_size)
+int bfs_pack_writer_finish(
+	struct bfs_pack_writer *writer, struct bfs_digest *ret_name, uint64_t *ret_size)
 {
 	uint64_t trailer[2] = {htole64(writer->count), htole64(writer->size)};
 	int r = append(writer, writer->footer.data, writer->footer.length);
@@ -110,7 +110,7 @@ int bfs_pack_writer_finish(struct bfs_pack_writer *writer, struct bfs_digest *re
 		r = append(writer, magic, sizeof(magic));
 	if (r == 0)
 		r = flush(writer);
-	if (r == 0 && (fchmod(writer->fd, 0444) < 0 || fsync(writer->fd) < 0))
+	if (r == 0 && fsync(writer->fd) < 0)
 		r = -errno;
 	if (close(bfs_steal_fd(&writer->fd)) < 0 && r == 0)
 		r = -errno;
@@ -129,24 +129,23 @@ static uint64_t load64(const char *bytes)
 	return le64toh(value);
 }
 
-static int check_trailer(const char trailer[TRAILER_SIZE], uint64_t size, uint64_t *ret_count,
-	uint64_t *ret_footer)
+static int check_trailer(
+	const char trailer[TRAILER_SIZE], uint64_t size, uint64_t *ret_count, uint64_t *ret_footer)
 {
 	uint64_t count = load64(trailer), footer = load64(trailer + 8), length;
 
 	if (memcmp(trailer + 16, magic, sizeof(magic)) != 0)
 		return -EBADMSG;
-	if (__builtin_mul_overflow(count, ENTRY_SIZE, &length) ||
-		footer < BFS_PACK_HEADER_SIZE || footer > size - TRAILER_SIZE ||
-		length != size - TRAILER_SIZE - footer)
+	if (__builtin_mul_overflow(count, ENTRY_SIZE, &length) || footer < BFS_PACK_HEADER_SIZE ||
+		footer > size - TRAILER_SIZE || length != size - TRAILER_SIZE - footer)
 		return -EBADMSG;
 	*ret_count = count;
 	*ret_footer = footer;
 	return 0;
 }
 
-static int parse_entries(const char *bytes, uint64_t count, uint64_t footer,
-	struct bfs_pack_entry *ret_entries)
+static int parse_entries(
+	const char *bytes, uint64_t count, uint64_t footer, struct bfs_pack_entry *ret_entries)
 {
 	for (uint64_t i = 0; i < count; i++, bytes += ENTRY_SIZE) {
 		struct bfs_pack_entry *entry = &ret_entries[i];
@@ -162,8 +161,8 @@ static int parse_entries(const char *bytes, uint64_t count, uint64_t footer,
 	return 0;
 }
 
-int bfs_pack_read_footer(int fd, uint64_t size, struct bfs_pack_entry **ret_entries,
-	size_t *ret_count)
+int bfs_pack_read_footer(
+	int fd, uint64_t size, struct bfs_pack_entry **ret_entries, size_t *ret_count)
 {
 	_cleanup_free_ char *bytes = NULL;
 	_cleanup_free_ struct bfs_pack_entry *entries = NULL;

@@ -18,11 +18,11 @@ struct bfs_publication {
 	char *ref;
 	int lock_fd;
 	struct bfs_generation base;
-	char *base_path;	/* local copy of the base index; NULL for a new ref */
+	char *base_path; /* local copy of the base index; NULL for a new ref */
 	char *cache;
-	char *work_path;	/* the working copy */
+	char *work_path; /* the working copy */
 	struct bfs_tree *tree;
-	bool staging;		/* the store's staging directory is held */
+	bool staging; /* the store's staging directory is held */
 };
 
 /* Who holds the lock writes himself into it, for those who wait. */
@@ -33,8 +33,8 @@ static void describe_holder(int fd, const char *ref)
 
 	if (n > 0)
 		holder[strcspn(holder, "\n")] = '\0';
-	bfs_log_info("Waiting for another brewfs that changes %s%s%s", ref, *holder ? ": " : "",
-		holder);
+	bfs_log_info(
+		"Waiting for another brewfs that changes %s%s%s", ref, *holder ? ": " : "", holder);
 }
 
 static int take_lock(struct bfs_publication *publication)
@@ -66,8 +66,8 @@ static int take_lock(struct bfs_publication *publication)
 }
 
 /*
- * Working copies are named work.HOST.PID.sqlite; those of this host's dead processes are garbage. Other hosts may share
- * the cache directory: a home on a network filesystem, containers.
+ * Working copies are named work.HOST.PID.sqlite; those of this host's dead processes are garbage.
+ * Other hosts may share the cache directory: a home on a network filesystem, containers.
  */
 static void remove_dead_work(const char *cache)
 {
@@ -112,17 +112,17 @@ static int open_work(struct bfs_publication *publication, struct bfs_error *erro
 	if (publication->base_path) {
 		r = copy_base(publication);
 		if (r < 0)
-			return bfs_error_set(error, r, "copying the index", publication->work_path,
-				NULL);
-		return bfs_tree_open(publication->work_path, BFS_TREE_WRITE, &publication->tree,
-			error);
+			return bfs_error_set(
+				error, r, "copying the index", publication->work_path, NULL);
+		return bfs_tree_open(
+			publication->work_path, BFS_TREE_WRITE, &publication->tree, error);
 	}
 	r = bfs_tree_open(publication->work_path, BFS_TREE_NEW, &publication->tree, error);
 	if (r == 0)
-		r = bfs_tree_set_value(publication->tree, "prefix",
-			bfs_store_prefix(publication->store));
-	return r < 0 ? bfs_error_set(error, r, "making the index", publication->work_path, NULL) :
-		       0;
+		r = bfs_tree_set_value(
+			publication->tree, "prefix", bfs_store_prefix(publication->store));
+	return r < 0 ? bfs_error_set(error, r, "making the index", publication->work_path, NULL)
+		     : 0;
 }
 
 static int load_base(struct bfs_publication *publication, struct bfs_error *error)
@@ -139,16 +139,15 @@ static int load_base(struct bfs_publication *publication, struct bfs_error *erro
 		publication->base = (struct bfs_generation){0};
 		return 0;
 	}
-	return r < 0 ? r :
-		       bfs_snapshot_fetch(publication->store, &publication->base,
+	return r < 0 ? r
+		     : bfs_snapshot_fetch(publication->store, &publication->base,
 			       &publication->base_path, error);
 }
 
 int bfs_publication_begin(struct bfs_store *store, const char *ref,
 	struct bfs_publication **ret_publication, struct bfs_error *error)
 {
-	_cleanup_publication_ struct bfs_publication *publication =
-		calloc(1, sizeof(*publication));
+	_cleanup_publication_ struct bfs_publication *publication = calloc(1, sizeof(*publication));
 	int r;
 
 	if (!publication)
@@ -170,8 +169,8 @@ int bfs_publication_begin(struct bfs_store *store, const char *ref,
 		return bfs_error_set(error, r, "locking the ref", ref, NULL);
 	r = bfs_put_begin(store);
 	if (r < 0)
-		return bfs_error_set(error, r, "preparing to write into the store",
-			bfs_store_path(store), NULL);
+		return bfs_error_set(
+			error, r, "preparing to write into the store", bfs_store_path(store), NULL);
 	publication->staging = true;
 	bfs_put_clean_staging(store);
 	remove_dead_work(publication->cache);
@@ -216,19 +215,20 @@ void bfs_publication_end(struct bfs_publication *publication)
 	free(publication);
 }
 
-/* The generation that ends gets its index noted, the new one its line; its own digest it cannot hold. */
+/* The generation that ends gets its index noted, the new one its line; its own digest it cannot
+ * hold. */
 static int write_log(struct bfs_publication *publication, const char *message)
 {
 	_cleanup_stmt_ sqlite3_stmt *previous = NULL, *next = NULL;
 	const struct bfs_generation *base = &publication->base;
 	sqlite3 *db = bfs_tree_db(publication->tree);
 	char host[HOST_NAME_MAX + 1] = "";
-	int r = bfs_db_prepare(db, "UPDATE generation SET digest=?2, size=?3 WHERE number=?1",
-		&previous);
+	int r = bfs_db_prepare(
+		db, "UPDATE generation SET digest=?2, size=?3 WHERE number=?1", &previous);
 
 	if (r == 0)
-		r = bfs_db_prepare(db, "INSERT INTO generation VALUES(?1, NULL, NULL, ?2, ?3, ?4)",
-			&next);
+		r = bfs_db_prepare(
+			db, "INSERT INTO generation VALUES(?1, NULL, NULL, ?2, ?3, ?4)", &next);
 	if (r < 0)
 		return r;
 	gethostname(host, sizeof(host) - 1);
@@ -305,8 +305,8 @@ void bfs_log_entries_free(struct bfs_log_entry *entries, size_t count)
 	free(entries);
 }
 
-static int entry_from_row(sqlite3_stmt *stmt, const struct bfs_generation *current,
-	struct bfs_log_entry *ret_entry)
+static int entry_from_row(
+	sqlite3_stmt *stmt, const struct bfs_generation *current, struct bfs_log_entry *ret_entry)
 {
 	const void *digest = sqlite3_column_blob(stmt, 1);
 	const char *host = (const char *)sqlite3_column_text(stmt, 4);

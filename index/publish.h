@@ -1,11 +1,10 @@
 /*
  * From one generation to the next.
  *
- *	bfs_publication_begin()		takes the ref's lock (waits, saying so), copies the current index to a
- *					local working copy
- *	bfs_publication_tree()		the working copy, to be changed
- *	bfs_publication_commit()	writes the index, or what it has that the one before has not, into the store
- *					under its digest, then moves the ref
+ *	bfs_publication_begin()		takes the ref's lock (waits, saying so), copies the current
+ *index to a local working copy bfs_publication_tree()		the working copy, to be changed
+ *	bfs_publication_commit()	writes the index, or what it has that the one before has not,
+ *into the store under its digest, then moves the ref
  *	bfs_publication_end()		releases the lock; without a commit nothing has changed
  */
 #ifndef BFS_INDEX_PUBLISH_H
@@ -25,8 +24,9 @@ const struct bfs_generation *bfs_publication_base(const struct bfs_publication *
 const char *bfs_publication_base_path(const struct bfs_publication *publication);
 
 /*
- * `message` goes into the log ("install proj libexif"). All contents must have been committed before, and no
- * transaction may be open. Afterwards the tree can be read, and not be changed any more.
+ * `message` goes into the log ("install proj libexif"). All contents must have been committed
+ * before, and no transaction may be open. Afterwards the tree can be read, and not be changed any
+ * more.
  */
 int bfs_publication_commit(struct bfs_publication *publication, const char *message,
 	struct bfs_generation *ret_generation, struct bfs_error *error);
@@ -37,7 +37,7 @@ BFS_DEFINE_CLEANUP(struct bfs_publication *, bfs_cleanup_publication, bfs_public
 /* One line of the generation log, newest first. */
 struct bfs_log_entry {
 	struct bfs_generation generation;
-	int64_t time;		/* seconds since the epoch */
+	int64_t time; /* seconds since the epoch */
 	char *message;
 	char *host;
 };

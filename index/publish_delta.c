@@ -48,7 +48,7 @@ static int put(struct bfs_store *store, struct bfs_delta *delta, int work_fd, co
 	_cleanup_free_ char *staged = NULL;
 	_cleanup_close_ int fd = -1;
 	uint64_t size;
-	int r = bfs_put_stage(store, 0444, &fd, &staged);
+	int r = bfs_put_stage(store, name, 0444, &fd, &staged);
 
 	if (r == 0)
 		r = bfs_delta_write(delta, work_fd, fd, &size);

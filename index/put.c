@@ -17,19 +17,7 @@ bool bfs_put_exists(struct bfs_store *store, const char *name, uint64_t size)
 	struct stat st;
 
 	return fstatat(bfs_store_fd(store), name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
-}
-
-/* rename(2) that fails with EEXIST; in two steps where the filesystem (NFS) has it not in one. */
-static int rename_exclusive(int dir_fd, const char *from, const char *to)
-{
-	if (renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
-		return -errno;
-	if (linkat(dir_fd, from, dir_fd, to, 0) < 0)
-		return -errno;
-	return unlinkat(dir_fd, from, 0) < 0 ? -errno : 0;
+	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
 static int make_parent(int dir_fd, const char *name)
@@ -47,13 +35,10 @@ static int make_parent(int dir_fd, const char *name)
 int bfs_put_name(struct bfs_store *store, const char *staged, const char *name, uint64_t size)
 {
 	int fd = bfs_store_fd(store);
-	int r = rename_exclusive(fd, staged, name);
+	int r = bfs_rename_new(fd, staged, name);
 
-	if (r == -ENOENT) { /* most directories are there: who would ask first waits for nothing */
-		r = make_parent(fd, name);
-		if (r == 0)
-			r = rename_exclusive(fd, staged, name);
-	}
+	if (r == -ENOENT && make_parent(fd, name) == 0) /* it was staged elsewhere */
+		r = bfs_rename_new(fd, staged, name);
 	if (r != -EEXIST)
 		return r;
 	if (!bfs_put_exists(store, name, size)) {
@@ -74,7 +59,7 @@ static int put_copy(struct bfs_store *store, int from, uint64_t size, const char
 {
 	_cleanup_free_ char *staged = NULL;
 	_cleanup_close_ int to = -1;
-	int r = bfs_put_stage(store, 0444, &to, &staged);
+	int r = bfs_put_stage(store, name, 0444, &to, &staged);
 
 	if (r == 0)
 		r = copy_synced(from, to, size);
@@ -85,8 +70,8 @@ static int put_copy(struct bfs_store *store, int from, uint64_t size, const char
 	return r < 0 ? r : bfs_sync_directory(bfs_store_fd(store), name);
 }
 
-int bfs_put_file(struct bfs_store *store, int fd, uint64_t size, const char *name,
-	struct bfs_error *error)
+int bfs_put_file(
+	struct bfs_store *store, int fd, uint64_t size, const char *name, struct bfs_error *error)
 {
 	int r;
 
@@ -164,31 +149,43 @@ void bfs_put_end(struct bfs_store *store)
 	pthread_mutex_unlock(&staging->lock);
 }
 
-static char *new_name(struct bfs_staging *staging)
+/* "objects/ab/.HOST.PID.RANDOM.7" for "objects/ab/SHA256", "staging/HOST.PID.RANDOM/7" for
+ * "staging/". */
+static char *new_name(struct bfs_staging *staging, const char *name)
 {
-	char *name;
+	const char *slash = strrchr(name, '/'), *own = strrchr(staging->name, '/') + 1;
+	char *staged;
 
 	pthread_mutex_lock(&staging->lock);
-	name = bfs_format("%s/%u", staging->name, staging->counter++);
+	if (strcmp(name, "staging/") == 0)
+		staged = bfs_format("%s/%u", staging->name, staging->counter++);
+	else
+		staged = bfs_format("%.*s/.%s.%u", (int)(slash ? slash - name : 0), name, own,
+			staging->counter++);
 	pthread_mutex_unlock(&staging->lock);
-	return name;
+	return staged;
 }
 
-int bfs_put_stage(struct bfs_store *store, mode_t mode, int *ret_fd, char **ret_name)
+int bfs_put_stage(
+	struct bfs_store *store, const char *name, mode_t mode, int *ret_fd, char **ret_name)
 {
-	_cleanup_free_ char *name = new_name(bfs_store_staging(store));
+	_cleanup_free_ char *staged = new_name(bfs_store_staging(store), name);
+	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, store_fd = bfs_store_fd(store);
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 
-	if (!name)
+	if (!staged)
 		return -ENOMEM;
-	fd = openat(bfs_store_fd(store), name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	fd = openat(store_fd, staged, flags, mode);
+	/* Most directories are there: who would ask first waits for nothing. */
+	if (fd < 0 && errno == ENOENT && make_parent(store_fd, staged) == 0)
+		fd = openat(store_fd, staged, flags, mode);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) /* the umask */
 		return -errno;
 	*ret_fd = bfs_steal_fd(&fd);
-	*ret_name = bfs_steal(&name);
+	*ret_name = bfs_steal(&staged);
 	return 0;
 }
 
@@ -204,12 +201,33 @@ static bool is_abandoned(int staging_fd, const char *name)
 	r = lock_file(staging_fd, path, 0, &lock);
 	if (r == -ENOENT)
 		return fstatat(staging_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-			st.st_mtime < time(NULL) - UNLOCKED_GRACE;
+		       st.st_mtime < time(NULL) - UNLOCKED_GRACE;
 	return r == 0;
+}
+
+int bfs_put_is_garbage(struct bfs_store *store, const char *entry)
+{
+	const char *end = strrchr(entry, '.');
+	_cleanup_free_ char *directory = NULL;
+	struct stat st;
+	_cleanup_close_ int fd = -1;
+
+	if (entry[0] != '.' || end == entry || strspn(end + 1, "0123456789") != strlen(end + 1))
+		return -ENOENT;
+	directory = strndup(entry + 1, (size_t)(end - entry) - 1);
+	if (!directory)
+		return -ENOMEM;
+	fd = openat(bfs_store_fd(store), "staging", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstatat(fd, directory, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 1 : -errno;
+	return is_abandoned(fd, directory);
 }
 
 int bfs_put_clean_staging(struct bfs_store *store)
 {
+	const char *own = bfs_store_staging(store)->name;
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
 	int fd = openat(bfs_store_fd(store), "staging", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -222,7 +240,8 @@ int bfs_put_clean_staging(struct bfs_store *store)
 		return -ENOMEM;
 	}
 	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || !is_abandoned(fd, entry->d_name))
+		if (entry->d_name[0] == '.' || (own && strcmp(own + 8, entry->d_name) == 0) ||
+			!is_abandoned(fd, entry->d_name))
 			continue;
 		bfs_log_debug("removing the abandoned staging directory %s", entry->d_name);
 		bfs_remove_tree(fd, entry->d_name);

@@ -40,8 +40,8 @@ BFS_DEFINE_CLEANUP(struct bfs_references *, bfs_cleanup_references, bfs_referenc
 int bfs_references_add(struct bfs_references *references, const struct bfs_file *file);
 
 /*
- * The files under indexes/ that a generation is made from: its index, or its delta and what that is to be applied
- * to. Success where there are none; -EBADMSG for a delta that is none.
+ * The files under indexes/ that a generation is made from: its index, or its delta and what that is
+ * to be applied to. Success where there are none; -EBADMSG for a delta that is none.
  */
 int bfs_references_add_index(struct bfs_references *references, struct bfs_store *store,
 	const struct bfs_generation *generation);

@@ -92,7 +92,8 @@ int bfs_snapshot_fetch(struct bfs_store *store, const struct bfs_generation *gen
 			(unsigned long long)generation->number);
 		r = bfs_make_directories(AT_FDCWD, directory, 0755);
 		if (r < 0)
-			return bfs_error_set(error, r, "making the cache directory", directory, NULL);
+			return bfs_error_set(
+				error, r, "making the cache directory", directory, NULL);
 		unlink(staged);
 		r = copy_checked(store, generation, cache, staged, error);
 		if (r == 0 && rename(staged, path) < 0)
@@ -143,8 +144,8 @@ int bfs_snapshot_put(struct bfs_store *store, const char *path,
 {
 	char name[BFS_STORE_NAME_SIZE];
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno :
-			 bfs_digest_of_fd(fd, &ret_generation->index, &ret_generation->size);
+	int r = fd < 0 ? -errno
+		       : bfs_digest_of_fd(fd, &ret_generation->index, &ret_generation->size);
 
 	if (r < 0)
 		return bfs_error_set(error, r, "reading the index", path, NULL);

@@ -3,6 +3,7 @@
 #include "index/tree.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "lib/workers.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -47,7 +48,8 @@ static int check_format(
 			"store.json has no format number");
 	if (format > BFS_STORE_FORMAT)
 		return bfs_error_set(error, -EPROTONOSUPPORT, "opening the store", path,
-			"it has format %" PRId64 ", this brewfs reads up to %d; a newer brewfs is needed",
+			"it has format %" PRId64
+			", this brewfs reads up to %d; a newer brewfs is needed",
 			format, BFS_STORE_FORMAT);
 	*ret_format = (int)format;
 	return 0;
@@ -120,9 +122,10 @@ static int make_uuid(char ret_uuid[37])
 		return -EIO;
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	snprintf(ret_uuid, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-		b[13], b[14], b[15]);
+	snprintf(ret_uuid, 37,
+		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		b[15]);
 	return 0;
 }
 
@@ -131,15 +134,13 @@ static int make_uuid(char ret_uuid[37])
 static int put_description(int fd, const char *uuid, const char *text)
 {
 	_cleanup_free_ char *staged = bfs_format("store.json.%s.new", uuid);
-	int r = staged ? bfs_replace_file(fd, staged, text, strlen(text), 0644) : -ENOMEM;
+	int r = staged ? bfs_write_new_file(fd, staged, text, strlen(text), 0644) : -ENOMEM;
 
-	if (r < 0)
-		return r;
-	if (linkat(fd, staged, fd, "store.json", 0) < 0 && errno != EEXIST &&
-		renameat(fd, staged, fd, "store.json") < 0) /* no links there */
-		r = -errno;
-	unlinkat(fd, staged, 0);
-	return r == 0 ? bfs_sync_directory(fd, "store.json") : r;
+	if (r == 0)
+		r = bfs_rename_new(fd, staged, "store.json");
+	if (r < 0 && staged)
+		unlinkat(fd, staged, 0);
+	return r == 0 || r == -EEXIST ? bfs_sync_directory(fd, "store.json") : r;
 }
 
 static int write_description(int fd)
@@ -162,7 +163,8 @@ static int write_description(int fd)
 	return put_description(fd, uuid, text);
 }
 
-/* Only our own half-made directories may lie there: a directory with other things is not taken over. */
+/* Only our own half-made directories may lie there: a directory with other things is not taken
+ * over. */
 static int check_vacant(int fd)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -177,9 +179,8 @@ static int check_vacant(int fd)
 		return -ENOMEM;
 	}
 	while ((entry = readdir(dir))) {
-		bool ours = entry->d_name[0] == '.' ||
-			strcmp(entry->d_name, "lost+found") == 0 ||
-			strncmp(entry->d_name, "store.json", 10) == 0;
+		bool ours = entry->d_name[0] == '.' || strcmp(entry->d_name, "lost+found") == 0 ||
+			    strncmp(entry->d_name, "store.json", 10) == 0;
 
 		for (size_t i = 0; i < BFS_ARRAY_LENGTH(directories); i++)
 			ours = ours || strcmp(entry->d_name, directories[i]) == 0;
@@ -189,12 +190,41 @@ static int check_vacant(int fd)
 	return 0;
 }
 
+struct new_directory {
+	int fd;
+	const char *name;
+};
+
+static int make_directory(void *context)
+{
+	const struct new_directory *directory = context;
+
+	return bfs_make_directories(directory->fd, directory->name, 0755);
+}
+
+/* All at once: on a network filesystem each takes its time. */
+static int make_directories(struct bfs_store *store)
+{
+	struct new_directory jobs[BFS_ARRAY_LENGTH(directories)];
+	_cleanup_workers_ struct bfs_workers *workers = NULL;
+	int waited, r = bfs_workers_new(BFS_ARRAY_LENGTH(directories), &workers);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < BFS_ARRAY_LENGTH(directories); i++) {
+		jobs[i] = (struct new_directory){store->fd, directories[i]};
+		r = bfs_workers_submit(workers, make_directory, &jobs[i]);
+	}
+	waited = bfs_workers_wait(workers);
+	return r < 0 ? r : waited;
+}
+
 static int make_store(struct bfs_store *store)
 {
 	int r = check_vacant(store->fd);
 
-	for (size_t i = 0; r == 0 && i < BFS_ARRAY_LENGTH(directories); i++)
-		r = bfs_make_directories(store->fd, directories[i], 0755);
+	if (r == 0)
+		r = make_directories(store);
 	if (r == 0) /* last: with it the store is there */
 		r = write_description(store->fd);
 	return r;
@@ -244,8 +274,8 @@ static int raise_format(struct bfs_store *store, int format, struct bfs_error *e
 	if (json_object_set_new(document, "format", json_integer(format)) < 0)
 		return -ENOMEM;
 	raised = json_dumps(document, JSON_INDENT(2));
-	r = raised ? bfs_replace_file(store->fd, "store.json", raised, strlen(raised), 0644) :
-		     -ENOMEM;
+	r = raised ? bfs_replace_file(store->fd, "store.json", raised, strlen(raised), 0644)
+		   : -ENOMEM;
 	if (r < 0)
 		return bfs_error_set(error, r, "writing store.json", store->path, NULL);
 	store->format = format;

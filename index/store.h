@@ -13,19 +13,20 @@
 
 #include <pthread.h>
 
-#define BFS_STORE_FORMAT 2	 /* the newest that is read and written */
-#define BFS_STORE_FORMAT_FIRST 1 /* what a new store has until it needs more */
+#define BFS_STORE_FORMAT	2 /* the newest that is read and written */
+#define BFS_STORE_FORMAT_FIRST	1 /* what a new store has until it needs more */
 #define BFS_STORE_FORMAT_DELTAS 2 /* with deltas between indexes */
 
 struct bfs_store;
 
 /*
- * -ENOENT where there is none at `path`, -EPROTONOSUPPORT for a newer format, -EBADMSG for a store.json that
- * is none.
+ * -ENOENT where there is none at `path`, -EPROTONOSUPPORT for a newer format, -EBADMSG for a
+ * store.json that is none.
  */
 int bfs_store_open(const char *path, struct bfs_store **ret_store, struct bfs_error *error);
 
-/* Opens it, after making it (and its parent directories) where there is nothing or an empty directory. */
+/* Opens it, after making it (and its parent directories) where there is nothing or an empty
+ * directory. */
 int bfs_store_create(const char *path, struct bfs_store **ret_store, struct bfs_error *error);
 
 void bfs_store_close(struct bfs_store *store);
@@ -38,14 +39,14 @@ BFS_DEFINE_CLEANUP(struct bfs_store *, bfs_cleanup_store, bfs_store_close)
  */
 int bfs_store_default_path(const char *given, char **ret_path);
 
-const char *bfs_store_path(const struct bfs_store *store);	/* as given */
-const char *bfs_store_uuid(const struct bfs_store *store);	/* 36 characters, RFC 4122 */
-const char *bfs_store_prefix(const struct bfs_store *store);	/* where the prefix is mounted */
-int bfs_store_fd(const struct bfs_store *store);		/* the directory */
+const char *bfs_store_path(const struct bfs_store *store);   /* as given */
+const char *bfs_store_uuid(const struct bfs_store *store);   /* 36 characters, RFC 4122 */
+const char *bfs_store_prefix(const struct bfs_store *store); /* where the prefix is mounted */
+int bfs_store_fd(const struct bfs_store *store);	     /* the directory */
 
 /*
- * Makes sure that who does not know `format` refuses the store, before the first thing of that format
- * is put into it. One thread at a time.
+ * Makes sure that who does not know `format` refuses the store, before the first thing of that
+ * format is put into it. One thread at a time.
  */
 int bfs_store_require_format(struct bfs_store *store, int format, struct bfs_error *error);
 

@@ -11,36 +11,37 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Puts under way at once in one of several writers: enough to hide 3 ms a round trip behind the bandwidth. */
+/* Puts under way at once in one of several writers: enough to hide 3 ms a round trip behind the
+ * bandwidth. */
 #define PUT_THREADS 16
 
 /* A file under staging/ on its way to its name. */
 struct staged_file {
 	struct bfs_writer *writer;
-	struct bfs_content content;	/* of an object */
+	struct bfs_content content; /* of an object */
 	bool is_pack;
-	struct bfs_digest provisional;	/* of a pack, until commit */
-	char *staged;			/* name under the store; NULL: not made yet, there already, or named */
+	struct bfs_digest provisional; /* of a pack, until commit */
+	char *staged; /* name under the store; NULL: not made yet, there already, or named */
 	uint64_t size;
-	int fd;				/* of an object staged by the caller, to be synced; else -1 */
-	void *data;			/* of an object in memory, freed once written */
+	int fd;	    /* of an object staged by the caller, to be synced; else -1 */
+	void *data; /* of an object in memory, freed once written */
 	struct staged_file *next;
 };
 
 struct bfs_writer {
 	struct bfs_store *store;
 	struct bfs_tree *base;
-	bool staging;			/* the store's staging directory is held */
+	bool staging; /* the store's staging directory is held */
 	struct bfs_known known;
-	struct bfs_pack_writer *pack;	/* the open one, or NULL */
-	struct staged_file *pack_file;	/* its entry in `files` */
-	struct staged_file *files;	/* not committed yet */
+	struct bfs_pack_writer *pack;  /* the open one, or NULL */
+	struct staged_file *pack_file; /* its entry in `files` */
+	struct staged_file *files;     /* not committed yet */
 	struct bfs_writer_counts counts;
 	struct bfs_workers *workers;
-	pthread_mutex_t lock;		/* protects what follows */
+	pthread_mutex_t lock; /* protects what follows */
 	pthread_cond_t room;
-	size_t in_flight;		/* bytes of contents held for workers */
-	struct bfs_error failure;	/* the first of a worker */
+	size_t in_flight;	  /* bytes of contents held for workers */
+	struct bfs_error failure; /* the first of a worker */
 };
 
 int bfs_writer_new(struct bfs_store *store, struct bfs_tree *base, struct bfs_writer **ret_writer,
@@ -59,8 +60,8 @@ int bfs_writer_new(struct bfs_store *store, struct bfs_tree *base, struct bfs_wr
 	if (r == 0)
 		r = bfs_put_begin(store);
 	if (r < 0)
-		return bfs_error_set(error, r, "preparing to write into the store",
-			bfs_store_path(store), NULL);
+		return bfs_error_set(
+			error, r, "preparing to write into the store", bfs_store_path(store), NULL);
 	writer->staging = true;
 	*ret_writer = bfs_steal(&writer);
 	return 0;
@@ -118,14 +119,14 @@ static int new_file(struct bfs_writer *writer, struct staged_file **ret_file)
 	return 0;
 }
 
-int bfs_writer_stage(struct bfs_writer *writer, int *ret_fd, char **ret_name,
-	struct bfs_error *error)
+int bfs_writer_stage(
+	struct bfs_writer *writer, int *ret_fd, char **ret_name, struct bfs_error *error)
 {
-	int r = bfs_put_stage(writer->store, 0600, ret_fd, ret_name);
+	int r = bfs_put_stage(writer->store, "staging/", 0600, ret_fd, ret_name);
 
-	return r < 0 ? bfs_error_set(error, r, "staging a file", bfs_store_path(writer->store),
-			       NULL) :
-		       0;
+	return r < 0 ? bfs_error_set(
+			       error, r, "staging a file", bfs_store_path(writer->store), NULL)
+		     : 0;
 }
 
 /* The content from this writer or the base, if one of them has it. */
@@ -169,7 +170,7 @@ static int start_pack(struct bfs_writer *writer)
 	file->is_pack = true;
 	if (getrandom(file->provisional.bytes, BFS_DIGEST_SIZE, 0) != BFS_DIGEST_SIZE)
 		return -EIO;
-	r = bfs_put_stage(writer->store, 0444, &fd, &file->staged);
+	r = bfs_put_stage(writer->store, "packs/", 0444, &fd, &file->staged);
 	if (r == 0)
 		r = bfs_pack_writer_new(fd, &writer->pack);
 	if (r == 0)
@@ -184,8 +185,8 @@ static int add_to_pack(struct bfs_writer *writer, const void *data, struct bfs_c
 	if (!writer->pack)
 		r = start_pack(writer);
 	if (r == 0)
-		r = bfs_pack_writer_add(writer->pack, data, content->size, &content->digest,
-			&content->offset);
+		r = bfs_pack_writer_add(
+			writer->pack, data, content->size, &content->digest, &content->offset);
 	if (r < 0)
 		return r;
 	content->packed = true;
@@ -201,7 +202,7 @@ static mode_t object_mode(const struct bfs_content *content)
 	return content->executable ? 0555 : 0444;
 }
 
-static int write_object(struct staged_file *file)
+static int write_object(struct staged_file *file, const char *name)
 {
 	_cleanup_close_ int fd = bfs_steal_fd(&file->fd);
 	int r = 0;
@@ -209,8 +210,8 @@ static int write_object(struct staged_file *file)
 	if (fd >= 0) /* the caller has written it */
 		r = fchmod(fd, object_mode(&file->content)) < 0 ? -errno : 0;
 	else
-		r = bfs_put_stage(file->writer->store, object_mode(&file->content), &fd,
-			&file->staged);
+		r = bfs_put_stage(
+			file->writer->store, name, object_mode(&file->content), &fd, &file->staged);
 	if (r == 0 && file->data)
 		r = bfs_write_all(fd, file->data, file->size);
 	if (r == 0 && fsync(fd) < 0)
@@ -234,7 +235,7 @@ static int put_object(void *context)
 			unlinkat(bfs_store_fd(writer->store), file->staged, 0);
 		free(bfs_steal(&file->staged));
 	} else {
-		r = write_object(file);
+		r = write_object(file, name);
 	}
 	pthread_mutex_lock(&writer->lock);
 	if (r < 0)
@@ -258,9 +259,10 @@ static void wait_for_room(struct bfs_writer *writer, size_t size)
 	pthread_mutex_unlock(&writer->lock);
 }
 
-/* Queues an object. The file's data or fd are set; on failure the caller's writer is lost anyway. */
-static int submit_object(struct bfs_writer *writer, struct staged_file *file,
-	const struct bfs_content *content)
+/* Queues an object. The file's data or fd are set; on failure the caller's writer is lost anyway.
+ */
+static int submit_object(
+	struct bfs_writer *writer, struct staged_file *file, const struct bfs_content *content)
 {
 	file->content = *content;
 	file->size = content->size;
@@ -268,8 +270,8 @@ static int submit_object(struct bfs_writer *writer, struct staged_file *file,
 	return bfs_workers_submit(writer->workers, put_object, file);
 }
 
-static int add_object(struct bfs_writer *writer, const void *data,
-	const struct bfs_content *content)
+static int add_object(
+	struct bfs_writer *writer, const void *data, const struct bfs_content *content)
 {
 	struct staged_file *file;
 	int r = new_file(writer, &file);
@@ -327,8 +329,8 @@ int bfs_writer_add(struct bfs_writer *writer, const void *data, size_t length, m
 	if (r == 0)
 		r = bfs_known_add(&writer->known, &content);
 	if (r < 0)
-		return bfs_error_set(error, r, "writing into the store",
-			bfs_store_path(writer->store), NULL);
+		return bfs_error_set(
+			error, r, "writing into the store", bfs_store_path(writer->store), NULL);
 	*ret_content = content;
 	return 0;
 }
@@ -346,8 +348,8 @@ static int add_small_staged(struct bfs_writer *writer, int fd, const char *name,
 	return bfs_writer_add(writer, data, size, mode, ret_content, error);
 }
 
-static int add_big_staged(struct bfs_writer *writer, int *fd, const char *name,
-	struct bfs_content *content)
+static int add_big_staged(
+	struct bfs_writer *writer, int *fd, const char *name, struct bfs_content *content)
 {
 	struct staged_file *file;
 	int r = new_file(writer, &file);
@@ -435,7 +437,8 @@ static int sync_directory(void *context)
 	return bfs_sync_directory(directory->store_fd, directory->name);
 }
 
-/* Each directory once, all at the same time; also where another writer gave the name just before. */
+/* Each directory once, all at the same time; also where another writer gave the name just before.
+ */
 static int sync_directories(struct bfs_writer *writer)
 {
 	_cleanup_free_ struct directory *directories = calloc(257, sizeof(*directories));
@@ -477,8 +480,8 @@ static int rename_packs(struct bfs_writer *writer, struct bfs_tree **trees, size
 	return r;
 }
 
-int bfs_writer_commit(struct bfs_writer *writer, struct bfs_tree **trees, size_t count,
-	struct bfs_error *error)
+int bfs_writer_commit(
+	struct bfs_writer *writer, struct bfs_tree **trees, size_t count, struct bfs_error *error)
 {
 	int r = 0, waited;
 
@@ -495,8 +498,8 @@ int bfs_writer_commit(struct bfs_writer *writer, struct bfs_tree **trees, size_t
 		r = rename_packs(writer, trees, count);
 	if (r < 0) {
 		check_failure(writer, error);
-		return bfs_error_set(error, r, "writing into the store",
-			bfs_store_path(writer->store), NULL);
+		return bfs_error_set(
+			error, r, "writing into the store", bfs_store_path(writer->store), NULL);
 	}
 	free_files(writer);
 	return 0;

@@ -9,12 +9,12 @@
 #include <sys/random.h>
 
 /*
- * To be raised whenever the same bottle would become another keg than before: new rules for extraction or
- * relocation.
+ * To be raised whenever the same bottle would become another keg than before: new rules for
+ * extraction or relocation.
  */
 #define POUR_RULES 1
 
-#define TAB_LIMIT  (64 * 1024 * 1024)
+#define TAB_LIMIT (64 * 1024 * 1024)
 
 int bfs_checkpoint_key(const struct bfs_bottle_order *order, struct bfs_digest *ret_key)
 {
@@ -64,12 +64,12 @@ static int get_tab(struct bfs_tree *tree, json_t **ret_tab)
 	}
 	if (r < 0)
 		return r;
-	return strlen(text) > TAB_LIMIT ? -EUCLEAN :
-					  bfs_json_parse(text, strlen(text), "tab", ret_tab, NULL);
+	return strlen(text) > TAB_LIMIT ? -EUCLEAN
+					: bfs_json_parse(text, strlen(text), "tab", ret_tab, NULL);
 }
 
-int bfs_checkpoint_load(struct bfs_store *store, const struct bfs_digest *key,
-	struct bfs_keg_tree *ret_keg)
+int bfs_checkpoint_load(
+	struct bfs_store *store, const struct bfs_digest *key, struct bfs_keg_tree *ret_keg)
 {
 	_cleanup_tree_ struct bfs_tree *tree = NULL;
 	_cleanup_free_ char *path = NULL;

@@ -6,16 +6,26 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <time.h>
 
 #define READ_SIZE (256 * 1024) /* bytes handed to a bottle at once */
 
-#define THREADS_MIN 4  /* one bottle inflates while others wait for the network */
+#define THREADS_MIN 8  /* one bottle inflates while others wait for the network, or for the store  \
+			*/
 #define THREADS_MAX 16 /* each may hold 40 MiB */
 
 /*
- * A bottle may unpack to twice what its registry says and this much more before it is taken for a bomb: the
- * registry's figure is a disk usage, not a sum of sizes.
+ * Seconds from the beginning on in which a keg that is complete is not remembered: that much work
+ * an interrupted install may lose. To remember all would be half of the files that a small install
+ * writes.
+ */
+#define NOT_REMEMBERED 1
+
+/*
+ * A bottle may unpack to twice what its registry says and this much more before it is taken for a
+ * bomb: the registry's figure is a disk usage, not a sum of sizes.
  */
 #define SIZE_SLACK (64 * 1024 * 1024)
 
@@ -27,13 +37,21 @@ struct pour {
 	bool done;
 };
 
+/* A pour and when it comes: large local bottles first, so that none is left alone at the end. */
+struct turn {
+	size_t which;
+	off_t size; /* of the local file; 0 for others, whose size is not known yet */
+};
+
 struct bfs_pour_set {
 	struct bfs_pour_target target;
 	struct pour *pours;
+	struct turn *turns;
 	size_t count;
+	int64_t begun;	      /* monotonic, ns */
 	pthread_mutex_t lock; /* protects what follows, and `done` of each pour */
 	pthread_cond_t changed;
-	size_t next;	      /* the first that no thread has begun */
+	size_t next; /* the first turn that no thread has begun */
 	bool cancelled;
 	pthread_t threads[THREADS_MAX];
 	size_t thread_count;
@@ -72,8 +90,8 @@ static void source_release(struct source *source)
 	free(source->path);
 }
 
-static ssize_t source_read(struct source *source, void *buffer, size_t length,
-	struct bfs_error *error)
+static ssize_t source_read(
+	struct source *source, void *buffer, size_t length, struct bfs_error *error)
 {
 	ssize_t n;
 
@@ -92,8 +110,8 @@ static int source_open(struct bfs_pour_set *set, const struct bfs_pour_request *
 		return bfs_registry_start_bottle(set->target.registry, set->target.downloader,
 			request->formula, size, 0, &source->download, error);
 	source->path = request->path ? strdup(request->path)
-				     : bfs_depot_bottle_path(set->target.depot,
-					       &request->formula->bottle_digest);
+				     : bfs_depot_bottle_path(
+					       set->target.depot, &request->formula->bottle_digest);
 	if (!source->path)
 		return -ENOMEM;
 	source->fd = open(source->path, O_RDONLY | O_CLOEXEC);
@@ -177,12 +195,27 @@ static struct bfs_bottle_order make_order(const struct bfs_pour_set *set,
 		.tab = manifest && manifest->tab ? manifest->tab : request->tab,
 		.java_dependency = request->java_dependency,
 		.skip_elf = formula->bottle_cellar &&
-			strcmp(formula->bottle_cellar, ":any_skip_relocation") == 0,
+			    strcmp(formula->bottle_cellar, ":any_skip_relocation") == 0,
 	};
 
 	if (manifest && manifest->installed_size > 0 && manifest->installed_size < INT64_MAX / 4)
 		order.size_limit = 2 * (uint64_t)manifest->installed_size + SIZE_SLACK;
 	return order;
+}
+
+static int64_t monotonic_time(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static int remember(struct bfs_pour_set *set, const struct bfs_digest *key, struct pour *pour)
+{
+	if (monotonic_time() - set->begun < NOT_REMEMBERED * INT64_C(1000000000))
+		return 0;
+	return bfs_checkpoint_save(set->target.store, key, &pour->poured.keg, &pour->error);
 }
 
 static int run_pour(struct bfs_pour_set *set, struct pour *pour)
@@ -205,7 +238,7 @@ static int run_pour(struct bfs_pour_set *set, struct pour *pour)
 	r = pour_bottle(set, &pour->request, &order, manifest ? manifest->bottle_size : -1,
 		&pour->poured.keg, &pour->error);
 	if (r == 0)
-		r = bfs_checkpoint_save(set->target.store, &key, &pour->poured.keg, &pour->error);
+		r = remember(set, &key, pour);
 	return r;
 }
 
@@ -215,7 +248,7 @@ static void *pour_some(void *argument)
 
 	pthread_mutex_lock(&set->lock);
 	while (set->next < set->count && !set->cancelled) {
-		struct pour *pour = &set->pours[set->next++];
+		struct pour *pour = &set->pours[set->turns[set->next++].which];
 
 		pthread_mutex_unlock(&set->lock);
 		pour->result = run_pour(set, pour);
@@ -253,6 +286,31 @@ static int start_threads(struct bfs_pour_set *set)
 	return set->thread_count || !wanted ? 0 : -code;
 }
 
+static int compare_turns(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+
+	if (x->size != y->size)
+		return x->size > y->size ? -1 : 1;
+	return x->which < y->which ? -1 : x->which > y->which;
+}
+
+static int choose_turns(struct bfs_pour_set *set)
+{
+	set->turns = calloc(set->count + 1, sizeof(*set->turns));
+	if (!set->turns)
+		return -ENOMEM;
+	for (size_t i = 0; i < set->count; i++) {
+		const char *path = set->pours[i].request.path;
+		struct stat st;
+
+		set->turns[i].which = i;
+		set->turns[i].size = path && stat(path, &st) == 0 ? st.st_size : 0;
+	}
+	qsort(set->turns, set->count, sizeof(*set->turns), compare_turns);
+	return 0;
+}
+
 int bfs_pour_set_new(const struct bfs_pour_target *target, const struct bfs_pour_request *requests,
 	size_t count, struct bfs_pour_set **ret_set, struct bfs_error *error)
 {
@@ -264,13 +322,16 @@ int bfs_pour_set_new(const struct bfs_pour_target *target, const struct bfs_pour
 	pthread_mutex_init(&set->lock, NULL);
 	pthread_cond_init(&set->changed, NULL);
 	set->target = *target;
+	set->begun = monotonic_time();
 	set->pours = calloc(count + 1, sizeof(*set->pours));
 	if (!set->pours)
 		return -ENOMEM;
 	set->count = count;
 	for (size_t i = 0; i < count; i++)
 		set->pours[i].request = requests[i];
-	r = start_threads(set);
+	r = choose_turns(set);
+	if (r == 0)
+		r = start_threads(set);
 	if (r < 0)
 		return bfs_error_set(error, r, "starting threads", NULL, NULL);
 	*ret_set = bfs_steal(&set);
@@ -312,6 +373,7 @@ void bfs_pour_set_free(struct bfs_pour_set *set)
 		bfs_error_clear(&set->pours[i].error);
 	}
 	free(set->pours);
+	free(set->turns);
 	pthread_cond_destroy(&set->changed);
 	pthread_mutex_destroy(&set->lock);
 	free(set);

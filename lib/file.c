@@ -90,8 +90,7 @@ int bfs_read_file(int dir_fd, const char *path, size_t limit, struct bfs_buffer 
 	}
 }
 
-static int write_and_sync(int dir_fd, const char *path, const void *data, size_t length,
-	mode_t mode)
+int bfs_write_new_file(int dir_fd, const char *path, const void *data, size_t length, mode_t mode)
 {
 	_cleanup_close_ int fd =
 		openat(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
@@ -119,8 +118,11 @@ int bfs_replace_file(int dir_fd, const char *path, const void *data, size_t leng
 	staged = bfs_format("%s.%s.%d.new", path, hostname, (int)getpid());
 	if (!staged)
 		return -ENOMEM;
-	unlinkat(dir_fd, staged, 0);
-	r = write_and_sync(dir_fd, staged, data, length, mode);
+	r = bfs_write_new_file(dir_fd, staged, data, length, mode);
+	if (r == -EEXIST) { /* of a process that was killed; asking first would cost a round trip */
+		unlinkat(dir_fd, staged, 0);
+		r = bfs_write_new_file(dir_fd, staged, data, length, mode);
+	}
 	if (r == 0 && renameat(dir_fd, staged, dir_fd, path) < 0)
 		r = -errno;
 	if (r < 0) {
@@ -128,6 +130,17 @@ int bfs_replace_file(int dir_fd, const char *path, const void *data, size_t leng
 		return r;
 	}
 	return bfs_sync_directory(dir_fd, path);
+}
+
+int bfs_rename_new(int dir_fd, const char *from, const char *to)
+{
+	if (renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (linkat(dir_fd, from, dir_fd, to, 0) < 0)
+		return -errno;
+	return unlinkat(dir_fd, from, 0) < 0 ? -errno : 0;
 }
 
 static int copy_by_reading(int from_fd, int to_fd, uint64_t offset, uint64_t length)

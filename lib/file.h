@@ -33,6 +33,12 @@ int bfs_read_file(int dir_fd, const char *path, size_t limit, struct bfs_buffer 
  */
 int bfs_replace_file(int dir_fd, const char *path, const void *data, size_t length, mode_t mode);
 
+/* Makes `path`, which must not be there, writes and syncs it. The directory is not synced. */
+int bfs_write_new_file(int dir_fd, const char *path, const void *data, size_t length, mode_t mode);
+
+/* rename(2) that replaces nothing: -EEXIST; by two steps where the filesystem (NFS) cannot do it in one. */
+int bfs_rename_new(int dir_fd, const char *from, const char *to);
+
 /* Copies `length` bytes between descriptors, at both files' offsets 0, by copy_file_range(2) where it works. */
 int bfs_copy_range(int from_fd, int to_fd, uint64_t length);
 
