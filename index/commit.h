@@ -18,27 +18,16 @@
 #ifndef BFS_INDEX_COMMIT_H
 #define BFS_INDEX_COMMIT_H
 
+#include "index/changes.h"
 #include "index/merge.h"
 #include "index/session.h"
 #include "index/worktree.h"
+#include "index/writer.h"
 
-enum bfs_change_kind {
-	BFS_CHANGE_ADDED,
-	BFS_CHANGE_REMOVED,
-	BFS_CHANGE_MODIFIED,   /* bytes, target or type */
-	BFS_CHANGE_ATTRIBUTES, /* permissions or xattrs only */
-};
-
-struct bfs_change {
-	enum bfs_change_kind kind;
-	const char *path;	/* below the prefix: "bin/proj"; borrowed during the call */
-	mode_t old_mode, mode;	/* 0 where it is not on that side */
-	int64_t size, old_size; /* bytes of files */
-	bool ignored;		/* will not be committed */
-};
-
-/* In order of paths. The worktree must be frozen. Anything but 0 ends it and is returned. */
-typedef int bfs_change_visitor(void *context, const struct bfs_change *change);
+/*
+ * What differs from the base, as bfs_changes_walk() tells it. The worktree must be frozen. Files
+ * that were written again and kept their size are read, to tell whether they changed.
+ */
 int bfs_session_changes(struct bfs_session *session, bool with_ignored, bfs_change_visitor *visit,
 	void *context, struct bfs_error *error);
 
@@ -67,5 +56,14 @@ void bfs_commit_result_release(struct bfs_commit_result *result);
  */
 int bfs_session_commit(struct bfs_session *session, const struct bfs_commit_options *options,
 	struct bfs_commit_result *ret_result, struct bfs_error *error);
+
+/*
+ * The middle of a commit: puts the changed contents by `writer` and merges into `theirs`, a
+ * writable tree. Publishes nothing and leaves the session as it is; the caller commits the writer
+ * (bfs_writer_commit() with `theirs` among its trees). Errors as above; `generation` stays zero.
+ */
+int bfs_session_apply(struct bfs_session *session, const struct bfs_commit_options *options,
+	struct bfs_tree *theirs, struct bfs_writer *writer, struct bfs_commit_result *ret_result,
+	struct bfs_error *error);
 
 #endif

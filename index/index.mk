@@ -2,6 +2,7 @@
 INDEX_SOURCES = \
 	index/cache.c index/cache.h \
 	index/cache_room.c index/cache_room.h \
+	index/changes.c index/changes.h \
 	index/check.c index/check.h \
 	index/check_file.c index/check_file.h \
 	index/check_files.c index/check_files.h \
@@ -16,6 +17,11 @@ INDEX_SOURCES = \
 	index/cmd_list.c \
 	index/cmd_log.c \
 	index/cmd_warm.c \
+	index/commit.c index/commit.h \
+	index/commit_kegs.c index/commit_kegs.h \
+	index/commit_mark.c index/commit_mark.h \
+	index/commit_put.c index/commit_put.h \
+	index/commit_view.c index/commit_view.h \
 	index/content.c index/content.h \
 	index/delta.c index/delta.h \
 	index/diff.c index/diff.h \

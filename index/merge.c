@@ -41,6 +41,16 @@ int bfs_merge_ignores(const struct merge *merge, const struct bfs_merge_side *si
 		merge->order->ignore, side->tree, merge->path.data, attributes, ret_ignored);
 }
 
+bool bfs_merge_was_ignored(const struct merge *merge, const struct bfs_attributes *base)
+{
+	const struct bfs_ignore *rules = merge->order->base_ignore;
+	bool ignored = false;
+
+	return rules &&
+	       bfs_ignore_entry(rules, merge->base.tree, merge->path.data, base, &ignored) == 0 &&
+	       ignored;
+}
+
 bool bfs_merge_is_untouched(const struct merge *merge, const struct bfs_attributes *base,
 	const struct bfs_attributes *ours)
 {
@@ -222,17 +232,6 @@ static int merge_path(struct merge *merge, const struct merge_path *path)
 	return path->base ? merge_our_removal(merge, path) : 0;
 }
 
-/* What an earlier commit ignored was not committed, although the base has it. */
-static bool was_ignored(const struct merge *merge, const struct bfs_attributes *base)
-{
-	const struct bfs_ignore *rules = merge->order->base_ignore;
-	bool ignored = false;
-
-	return rules &&
-	       bfs_ignore_entry(rules, merge->base.tree, merge->path.data, base, &ignored) == 0 &&
-	       ignored;
-}
-
 /* The path is that of the pair. */
 static int merge_pair(
 	struct merge *merge, const struct bfs_merge_pair *pair, uint64_t theirs_parent)
@@ -249,7 +248,7 @@ static int merge_pair(
 
 	if (r < 0 || ignored)
 		return r;
-	if (path.base && was_ignored(merge, path.base))
+	if (path.base && bfs_merge_was_ignored(merge, path.base))
 		path.base = NULL;
 	r = bfs_merge_side_lookup(&merge->theirs, theirs_parent, path.name, path.length, &theirs);
 	if (r < 0)

@@ -47,6 +47,9 @@ struct bfs_merge_order {
 	/* The rules that were followed when the base was made, where they were others: what they
 	 * ignored and `ignore` does not is taken as new. NULL: the same rules. */
 	const struct bfs_ignore *base_ignore;
+	/* The generation that an earlier commit of ours made, which did not get as far as to make
+	 * it the base; else NULL. What theirs has as it was there is no change of theirs. */
+	struct bfs_tree *committed;
 	enum bfs_commit_side side;
 };
 

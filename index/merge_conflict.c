@@ -64,10 +64,49 @@ static int is_equal(const struct merge *merge, const struct bfs_merge_side *side
 	return bfs_merge_equals_base(merge, side, base, attributes, ret_equal);
 }
 
+/* What the tree has at the merge's path, no link followed; ino 0 for nothing. */
+static int find_committed(const struct merge *merge, const struct bfs_merge_side *side,
+	struct bfs_attributes *ret_found)
+{
+	const char *path = merge->path.data;
+	int r = bfs_merge_side_root(side, ret_found);
+
+	while (r == 0 && *path && ret_found->ino) {
+		size_t length = strcspn(path, "/");
+
+		r = bfs_merge_side_lookup(side, ret_found->ino, path, length, ret_found);
+		path += length + (path[length] == '/');
+		if (r == 0 && *path && !S_ISDIR(ret_found->mode))
+			ret_found->ino = 0;
+	}
+	return r;
+}
+
+/* Whether theirs is what an earlier commit of ours made of the path: 1, 0 or an error. */
+static int is_our_own(const struct merge *merge, const struct bfs_attributes *theirs)
+{
+	const struct bfs_merge_side committed = {.tree = merge->order->committed};
+	struct bfs_attributes found;
+	bool equal = false;
+	int r;
+
+	if (!committed.tree)
+		return 0;
+	r = find_committed(merge, &committed, &found);
+	if (r < 0 || !theirs || !found.ino)
+		return r < 0 ? r : !theirs && !found.ino;
+	r = bfs_merge_side_equal(&merge->theirs, theirs, &committed, &found, &equal);
+	return r < 0 ? r : equal && found.mode == theirs->mode;
+}
+
 int bfs_merge_conflict(struct merge *merge, const struct merge_path *path)
 {
 	bool ours = false, theirs = false;
-	int r = is_equal(merge, &merge->ours, path->base, path->ours, &ours);
+	int r = is_our_own(merge, path->theirs);
+
+	if (r != 0)
+		return r;
+	r = is_equal(merge, &merge->ours, path->base, path->ours, &ours);
 
 	if (r == 0)
 		r = is_equal(merge, &merge->theirs, path->base, path->theirs, &theirs);
@@ -82,15 +121,22 @@ int bfs_merge_conflict(struct merge *merge, const struct merge_path *path)
 struct search {
 	const struct bfs_merge_side *side;
 	const char *other; /* what the other side did */
-	size_t count;
+	size_t count, own; /* conflicts; and what is none, since theirs has it from ours */
 };
 
 static int note_change(struct merge *merge, struct search *search,
 	const struct bfs_attributes *base, const struct bfs_attributes *changed, bool equal)
 {
-	char *own = bfs_merge_describe(base, changed, equal), *other = strdup(search->other);
 	bool is_ours = search->side == &merge->ours;
+	char *own, *other;
+	int r = is_our_own(merge, is_ours ? NULL : changed);
 
+	if (r != 0) {
+		search->own += r > 0;
+		return r < 0 ? r : 0;
+	}
+	own = bfs_merge_describe(base, changed, equal);
+	other = strdup(search->other);
 	search->count++;
 	return note(merge, is_ours ? own : other, is_ours ? other : own);
 }
@@ -165,6 +211,8 @@ int bfs_merge_find_changes(struct merge *merge, const struct bfs_merge_side *sid
 		r = search_directory(merge, &search, base->ino, changed->ino);
 	if (search.count && merge->order->side != BFS_COMMIT_OURS)
 		forget_counterparts(merge, counterparts);
-	*ret_count = search.count;
+	*ret_count = search.count + search.own;
+	if (r == 0 && !search.count)
+		return search.own > 0;
 	return r < 0 ? r : merge->order->side == BFS_COMMIT_OURS;
 }

@@ -14,7 +14,8 @@ struct bfs_merge_node {
 	bool touched;  /* may differ from the base's inode of that number */
 	bool local;    /* a regular file whose bytes are not those that the tree's row names */
 	bool entered;  /* a directory that is touched, or has something touched below it */
-	bool known;    /* `content` is that of the bytes now */
+	bool known;    /* digest and size in `content` are those of the bytes now */
+	bool placed;   /* all of `content` is: the store has it, or will */
 	bool restored; /* `content` takes the row's place although the bytes are the same: the
 			  other variant of an object, after a chmod */
 	uint64_t size; /* of a local file, bytes */

@@ -125,6 +125,17 @@ static int make_symlink(struct merge *merge, uint64_t parent, const char *name,
 			       strlen(target), ours->mtime, ret_ino);
 }
 
+/* The content to be put into theirs. -ENODATA: it is not in the store, and nobody saw to it. */
+static int placed_content(
+	struct merge *merge, const struct bfs_attributes *ours, struct bfs_content *ret_content)
+{
+	const struct bfs_merge_node *node = bfs_merge_side_node(&merge->ours, ours->ino);
+
+	if (node && node->local && !node->placed && ours->size)
+		return -ENODATA;
+	return bfs_merge_side_content(&merge->ours, ours, ret_content);
+}
+
 static int make_leaf(
 	struct merge *merge, uint64_t parent, const char *name, const struct bfs_attributes *ours)
 {
@@ -135,7 +146,7 @@ static int make_leaf(
 	if (S_ISLNK(ours->mode)) {
 		r = make_symlink(merge, parent, name, ours, &ino);
 	} else {
-		r = bfs_merge_side_content(&merge->ours, ours, &content);
+		r = placed_content(merge, ours, &content);
 		if (r == 0)
 			r = bfs_tree_make_file(merge->theirs.tree, parent, name, strlen(name),
 				ours->mode, ours->mtime, &content, &ino);

@@ -1,6 +1,6 @@
 /*
- * What merge.c, merge_leaf.c, merge_place.c and merge_conflict.c share of a merge; nobody else
- * includes it.
+ * What merge.c, merge_leaf.c, merge_place.c and merge_conflict.c share of a merge, and changes.c,
+ * which looks at two of its sides; nobody else includes it.
  */
 #ifndef BFS_INDEX_MERGE_PRIVATE_H
 #define BFS_INDEX_MERGE_PRIVATE_H
@@ -59,6 +59,8 @@ void bfs_merge_pop(struct merge *merge, size_t length);
 /* Whether what the side has at the path is not to be committed. */
 int bfs_merge_ignores(const struct merge *merge, const struct bfs_merge_side *side,
 	const struct bfs_attributes *attributes, bool *ret_ignored);
+/* Whether earlier rules ignored what the base has at the path: it was not committed, then. */
+bool bfs_merge_was_ignored(const struct merge *merge, const struct bfs_attributes *base);
 /* Whether a name of base and ours surely leads to the same, and nothing below it was touched. */
 bool bfs_merge_is_untouched(const struct merge *merge, const struct bfs_attributes *base,
 	const struct bfs_attributes *ours);
@@ -102,12 +104,13 @@ int bfs_merge_note_counterpart(struct merge *merge, uint64_t base, uint64_t thei
 char *bfs_merge_describe(
 	const struct bfs_attributes *base, const struct bfs_attributes *side, bool equal);
 
-/* Notes a conflict at the path. 1 where ours is to be taken, 0 where theirs stays, or -ENOMEM. */
+/* Notes a conflict at the path, unless theirs has it from an earlier commit of ours. 1 where ours
+ * is to be taken, 0 where theirs stays, or -ENOMEM. */
 int bfs_merge_conflict(struct merge *merge, const struct merge_path *path);
 
 /*
  * Looks for all that one side changed below a directory that the other removed or replaced, and
- * notes each as a conflict. `ret_count` is how many there are; then it is as above.
+ * notes each as a conflict. `ret_count` is how many changes there are; then it is as above.
  */
 int bfs_merge_find_changes(struct merge *merge, const struct bfs_merge_side *side,
 	const struct bfs_attributes *base, const struct bfs_attributes *changed,

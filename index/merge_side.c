@@ -58,6 +58,19 @@ int bfs_merge_side_content(const struct bfs_merge_side *side,
 	return r;
 }
 
+/* Bytes that were written again are where they were. */
+static void adopt_place(const struct bfs_merge_side *side, uint64_t ino,
+	const struct bfs_merge_side *other_side, uint64_t other, const struct bfs_content *content)
+{
+	struct bfs_merge_node *node = bfs_merge_side_node(side, ino);
+	const struct bfs_merge_node *from = bfs_merge_side_node(other_side, other);
+
+	if (!node || !node->local || node->placed || (from && from->local && !from->placed))
+		return;
+	node->content = *content;
+	node->placed = true;
+}
+
 static int equal_contents(const struct bfs_merge_side *side,
 	const struct bfs_attributes *attributes, const struct bfs_merge_side *other_side,
 	const struct bfs_attributes *other, bool *ret_equal)
@@ -67,9 +80,14 @@ static int equal_contents(const struct bfs_merge_side *side,
 
 	if (r == 0)
 		r = bfs_merge_side_content(other_side, other, &b);
-	if (r == 0)
-		*ret_equal = bfs_digest_equal(&a.digest, &b.digest);
-	return r;
+	if (r < 0)
+		return r;
+	*ret_equal = bfs_digest_equal(&a.digest, &b.digest);
+	if (*ret_equal) {
+		adopt_place(side, attributes->ino, other_side, other->ino, &b);
+		adopt_place(other_side, other->ino, side, attributes->ino, &a);
+	}
+	return 0;
 }
 
 static int equal_targets(const struct bfs_merge_side *side, uint64_t ino,

@@ -12,7 +12,7 @@
 struct bfs_merge_side {
 	struct bfs_tree *tree;	       /* NULL: an empty prefix */
 	struct bfs_merge_nodes *nodes; /* of a session's; NULL: the rows say all */
-	/* Finds out the content of a local node and notes it there; NULL: all are known. */
+	/* Finds out digest and size of a local node and notes them there; NULL: all are known. */
 	int (*learn)(void *context, struct bfs_merge_node *node);
 	void *context;
 };
@@ -22,7 +22,7 @@ int bfs_merge_side_root(const struct bfs_merge_side *side, struct bfs_attributes
 /* ino 0 where there is no such name. */
 int bfs_merge_side_lookup(const struct bfs_merge_side *side, uint64_t parent, const char *name,
 	size_t length, struct bfs_attributes *ret_attributes);
-/* Of a regular file. */
+/* Of a regular file. Of one that is not placed, digest and size alone. */
 int bfs_merge_side_content(const struct bfs_merge_side *side,
 	const struct bfs_attributes *attributes, struct bfs_content *ret_content);
 /* The node of the inode, or NULL. */
@@ -30,7 +30,8 @@ struct bfs_merge_node *bfs_merge_side_node(const struct bfs_merge_side *side, ui
 
 /*
  * Whether both are of one type and hold the same: bytes, target; directories always do. The
- * attributes must be of their sides and exist.
+ * attributes must be of their sides and exist. A local node that turns out to have the bytes that
+ * the other side has gets the place of those.
  */
 int bfs_merge_side_equal(const struct bfs_merge_side *side, const struct bfs_attributes *attributes,
 	const struct bfs_merge_side *other_side, const struct bfs_attributes *other,

@@ -4,6 +4,7 @@ C_TESTS = \
 	tests/fs/test-options \
 	tests/index/test-cache \
 	tests/index/test-check \
+	tests/index/test-commit \
 	tests/index/test-delta \
 	tests/index/test-diff \
 	tests/index/test-ignore \
@@ -87,6 +88,7 @@ tests_fs_test_options_SOURCES = tests/fs/test-options.c
 tests_index_test_diff_SOURCES = tests/index/test-diff.c
 tests_index_test_lease_SOURCES = tests/index/test-lease.c
 tests_index_test_ignore_SOURCES = tests/index/test-ignore.c
+tests_index_test_commit_SOURCES = tests/index/test-commit.c tests/index/session_fixture.h tests/index/store_fixture.h
 tests_index_test_merge_SOURCES = tests/index/test-merge.c tests/index/store_fixture.h
 tests_index_mkstore_SOURCES = tests/index/mkstore.c
 tests_index_test_cache_SOURCES = tests/index/test-cache.c tests/index/store_fixture.h

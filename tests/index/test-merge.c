@@ -67,7 +67,7 @@ static int rewrite(struct side *side, uint64_t ino, unsigned seed, mode_t mode)
 
 	if (r < 0)
 		return r;
-	node->touched = node->local = node->known = true;
+	node->touched = node->local = node->known = node->placed = true;
 	node->content = content_of(seed, mode);
 	node->size = node->content.size;
 	node->mtime = 2000;
@@ -99,7 +99,7 @@ static void restore(struct side *side, uint64_t ino, mode_t mode)
 		return;
 	content.executable = !content.executable;
 	node->content = content;
-	node->restored = node->known = true;
+	node->restored = node->known = node->placed = true;
 }
 
 static int op_mode(struct side *side, const char *path, mode_t mode)
