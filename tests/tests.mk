@@ -11,9 +11,12 @@ C_TESTS = \
 	tests/index/test-lease \
 	tests/index/test-merge \
 	tests/index/test-publish \
+	tests/index/test-session \
 	tests/index/test-store \
 	tests/index/test-tree \
 	tests/index/test-worktree \
+	tests/index/test-worktree-crash \
+	tests/index/test-worktree-threads \
 	tests/installer/elf-fuzz \
 	tests/installer/test-bottle \
 	tests/installer/test-bottle-hostile \
@@ -96,6 +99,12 @@ tests_index_test_check_SOURCES = tests/index/test-check.c tests/index/store_fixt
 tests_index_test_publish_SOURCES = tests/index/test-publish.c tests/index/store_fixture.h
 tests_index_test_store_SOURCES = tests/index/test-store.c tests/index/store_fixture.h
 tests_index_test_tree_SOURCES = tests/index/test-tree.c
+tests_index_test_session_SOURCES = tests/index/test-session.c tests/index/session_fixture.h \
+	tests/index/store_fixture.h
+tests_index_test_worktree_crash_SOURCES = tests/index/test-worktree-crash.c \
+	tests/index/session_fixture.h tests/index/store_fixture.h
+tests_index_test_worktree_threads_SOURCES = tests/index/test-worktree-threads.c \
+	tests/index/session_fixture.h tests/index/store_fixture.h
 tests_index_test_worktree_SOURCES = tests/index/test-worktree.c tests/index/session_fixture.h \
 	tests/index/store_fixture.h
 tests_installer_test_bottle_SOURCES = tests/installer/test-bottle.c tests/installer/bottle_fixture.h
