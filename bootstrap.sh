@@ -55,7 +55,7 @@ install_packages() {
 		say 'Installing packages'
 		as_root dnf -qy install autoconf automake libtool pkgconf-pkg-config gcc make fuse3 \
 			fuse3-devel libcurl-devel sqlite-devel openssl-devel libarchive-devel zlib-devel \
-			jansson-devel ca-certificates
+			jansson-devel ca-certificates glibc-static
 	else
 		fail 'neither apt-get nor dnf is here: install the packages that README.md lists and build by hand'
 	fi

@@ -7,6 +7,9 @@
 #include "lib/command.h"
 
 extern const struct bfs_command bfs_cmd_fetch;
+extern const struct bfs_command bfs_cmd_env;
+extern const struct bfs_command bfs_cmd_export;
 extern const struct bfs_command bfs_cmd_install;
+extern const struct bfs_command bfs_cmd_trace;
 
 #endif

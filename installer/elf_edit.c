@@ -67,8 +67,10 @@ static int rpath_decide(struct edit *edit, const struct bfs_elf_policy *policy)
 	edit->old_rpath_index = edit->image.dynamic[index].value;
 	r = bfs_elf_image_string(&edit->image, edit->old_rpath_index, BFS_ELF_RPATH_LIMIT,
 		&edit->old_rpath, edit->error);
-	if (r == 0)
+	if (r == 0 && !policy->rpath)
 		r = bfs_elf_rpath_relocate(policy, edit->old_rpath, &edit->rpath);
+	else if (r == 0 && !(edit->rpath = strdup(policy->rpath)))
+		r = -ENOMEM;
 	if (r < 0)
 		return r;
 	if (strcmp(edit->rpath, edit->old_rpath) == 0 &&
@@ -79,7 +81,7 @@ static int rpath_decide(struct edit *edit, const struct bfs_elf_policy *policy)
 
 static int interpreter_decide(struct edit *edit, const struct bfs_elf_policy *policy)
 {
-	if (!edit->image.interpreter)
+	if (!edit->image.interpreter || policy->rpath)
 		return 0;
 	edit->interpreter = bfs_format("%s/lib/ld.so", policy->prefix);
 	if (!edit->interpreter)

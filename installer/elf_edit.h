@@ -40,6 +40,8 @@
 struct bfs_elf_policy {
 	const char *prefix;    /* absolute, without a slash at the end, at most 1024 bytes */
 	bool keep_gcc_version; /* the formula is gcc or gcc@N: leave `lib/gcc/<digits>` alone */
+	const char *rpath;     /* unless NULL: the RPATH to have, in place of all these rules; the
+				  interpreter stays. A file that has none gets none. */
 };
 
 /*

@@ -15,8 +15,11 @@ INSTALLER_SOURCES = \
 	installer/catalog_packages.c \
 	installer/catalog_single.c \
 	installer/checkpoint.c installer/checkpoint.h \
+	installer/cmd_env.c \
+	installer/cmd_export.c \
 	installer/cmd_fetch.c \
 	installer/cmd_install.c \
+	installer/cmd_trace.c \
 	installer/commands.h \
 	installer/depot.c installer/depot.h \
 	installer/dependents.c installer/dependents.h \
@@ -31,6 +34,25 @@ INSTALLER_SOURCES = \
 	installer/elf_patch.c installer/elf_patch.h \
 	installer/elf_rpath.c installer/elf_rpath.h \
 	installer/elf_strings.c installer/elf_strings.h \
+	installer/elf_versions.c installer/elf_versions.h \
+	installer/export.c installer/export.h \
+	installer/export_cache.c installer/export_cache.h \
+	installer/export_contents.c installer/export_contents.h \
+	installer/export_facts.c installer/export_facts.h \
+	installer/export_file.c installer/export_file.h \
+	installer/export_libraries.c installer/export_libraries.h \
+	installer/export_manifest.c installer/export_manifest.h \
+	installer/export_names.c installer/export_names.h \
+	installer/export_needs.c installer/export_needs.h \
+	installer/export_place.c installer/export_place.h \
+	installer/export_plan.c installer/export_plan.h \
+	installer/export_rewrite.c installer/export_rewrite.h \
+	installer/export_runtime.c installer/export_runtime.h \
+	installer/export_select.c installer/export_select.h \
+	installer/export_target.c installer/export_target.h \
+	installer/export_trace.c installer/export_trace.h \
+	installer/export_walk.c installer/export_walk.h \
+	installer/export_write.c installer/export_write.h \
 	installer/etc.c installer/etc.h \
 	installer/family.c installer/family.h \
 	installer/fetch.c installer/fetch.h \
@@ -88,9 +110,24 @@ INSTALLER_SOURCES = \
 	installer/tab_check.c \
 	installer/tab_source.c installer/tab_source.h \
 	installer/target.c installer/target.h \
+	installer/trace.c installer/trace.h \
 	installer/transport.c installer/transport.h \
 	installer/tree_glob.c installer/tree_glob.h \
 	installer/unlink.c installer/unlink.h \
 	installer/url.c installer/url.h \
 	installer/version.c installer/version.h \
 	installer/wanted.c installer/wanted.h
+
+# What an export carries for Lambda: one program without anything of ours, static where that can be linked.
+pkglibexec_PROGRAMS = brewfs-lambda
+brewfs_lambda_SOURCES = \
+	installer/lambda/elf.c \
+	installer/lambda/host_directories.h \
+	installer/lambda/lambda.h \
+	installer/lambda/linker.c \
+	installer/lambda/main.c \
+	installer/lambda/run.c
+brewfs_lambda_CFLAGS = -std=gnu11 $(WARNING_FLAGS)
+brewfs_lambda_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)
+brewfs_lambda_LDFLAGS = $(STATIC_FLAG) -s
+brewfs_lambda_LDADD =

@@ -3,6 +3,8 @@ dist_man_MANS = \
 	man/brewfs.1 \
 	man/brewfs-deps.1 \
 	man/brewfs-du.1 \
+	man/brewfs-env.1 \
+	man/brewfs-export.1 \
 	man/brewfs-fetch.1 \
 	man/brewfs-format.5 \
 	man/brewfs-fsck.1 \
@@ -13,6 +15,7 @@ dist_man_MANS = \
 	man/brewfs-log.1 \
 	man/brewfs-mount.1 \
 	man/brewfs-status.1 \
+	man/brewfs-trace.1 \
 	man/brewfs-umount.1 \
 	man/brewfs-warm.1
 
