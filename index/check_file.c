@@ -58,10 +58,10 @@ static int open_file(struct bfs_check_file *file, uint64_t *ret_size)
 	struct stat st;
 
 	/* What is no file might block, or act, when it is opened for reading. */
-	fd = openat(bfs_store_fd(file->store), bfs_file_name(&file->file, name),
-		O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	fd = bfs_store_open_file(file->store, bfs_file_name(&file->file, name),
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		add_unreadable(file, -errno);
+		add_unreadable(file, fd < 0 ? fd : -errno);
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode)) {

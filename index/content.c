@@ -117,9 +117,9 @@ static int open_in_store(struct bfs_content_reader *reader, const struct bfs_con
 		bfs_store_pack_name(&content->pack, name);
 	else
 		bfs_store_object_name(content, name);
-	fd = openat(bfs_store_fd(reader->store), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = bfs_store_open_file(reader->store, name, O_RDONLY | O_NOFOLLOW);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	pthread_mutex_lock(&reader->lock);
 	reader->store_opens++;
 	pthread_mutex_unlock(&reader->lock);

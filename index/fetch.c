@@ -193,14 +193,14 @@ static int open_files(struct bfs_fetch *fetch)
 		bfs_store_pack_name(&fetch->content.pack, name);
 	else
 		bfs_store_object_name(&fetch->content, name);
-	fetch->from_fd = openat(
-		bfs_store_fd(fetcher->store), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOATIME);
-	if (fetch->from_fd < 0 && errno == EPERM)
-		fetch->from_fd = openat(
-			bfs_store_fd(fetcher->store), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fetch->from_fd = bfs_store_open_file(
+		fetcher->store, name, O_RDONLY | O_NOFOLLOW | O_NOATIME);
+	if (fetch->from_fd == -EPERM)
+		fetch->from_fd = bfs_store_open_file(fetcher->store, name, O_RDONLY | O_NOFOLLOW);
+	if (fetch->from_fd < 0)
+		return fetch->from_fd;
 	/* The size alone: a network filesystem knows that from the opening. */
-	if (fetch->from_fd < 0 ||
-		statx(fetch->from_fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &st) < 0)
+	if (statx(fetch->from_fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.stx_mode) || (!fetch->content.packed && st.stx_size != fetch->content.size))
 		return -EIO;

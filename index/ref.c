@@ -55,6 +55,10 @@ int bfs_ref_read(struct bfs_store *store, const char *name, struct bfs_generatio
 	if (r < 0)
 		return r;
 	r = bfs_read_file(bfs_store_fd(store), path, REF_LIMIT, &text);
+	if (r == -ENOENT) { /* another host may have published it first */
+		bfs_store_refresh(bfs_store_fd(store), path);
+		r = bfs_read_file(bfs_store_fd(store), path, REF_LIMIT, &text);
+	}
 	if (r == -ENOENT)
 		return bfs_error_set(error, r, "reading the ref", path,
 			"nothing was installed there yet");

@@ -62,6 +62,10 @@ static int read_description(struct bfs_store *store, struct bfs_error *error)
 	const char *uuid, *prefix;
 	int r = bfs_read_file(store->fd, "store.json", STORE_JSON_LIMIT, &text);
 
+	if (r == -ENOENT) {
+		bfs_store_refresh(store->fd, "store.json");
+		r = bfs_read_file(store->fd, "store.json", STORE_JSON_LIMIT, &text);
+	}
 	if (r == -ENOENT)
 		return bfs_error_set(error, r, "opening the store", store->path,
 			"it is no brewfs store (store.json is missing)");
@@ -264,6 +268,10 @@ static int raise_format(struct bfs_store *store, int format, struct bfs_error *e
 	_cleanup_free_ char *raised = NULL;
 	int r = bfs_read_file(store->fd, "store.json", STORE_JSON_LIMIT, &text);
 
+	if (r == -ENOENT) {
+		bfs_store_refresh(store->fd, "store.json");
+		r = bfs_read_file(store->fd, "store.json", STORE_JSON_LIMIT, &text);
+	}
 	if (r < 0)
 		return bfs_error_set(error, r, "reading store.json", store->path, NULL);
 	r = bfs_json_parse(text.data, text.length, "store.json", &document, error);
@@ -327,6 +335,38 @@ const char *bfs_store_prefix(const struct bfs_store *store)
 int bfs_store_fd(const struct bfs_store *store)
 {
 	return store->fd;
+}
+
+/* The directory alone: what is at `path` may be the very name that is taken for absent. */
+static void refresh_directory(int directory_fd, const char *path)
+{
+	struct statx ignored;
+
+	statx(directory_fd, path, AT_EMPTY_PATH | AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW,
+		STATX_CTIME, &ignored);
+}
+
+void bfs_store_refresh(int directory_fd, const char *name)
+{
+	_cleanup_free_ char *path = strdup(name);
+
+	refresh_directory(directory_fd, "");
+	for (char *slash = path ? strchr(path, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		refresh_directory(directory_fd, path);
+		*slash = '/';
+	}
+}
+
+int bfs_store_open_file(const struct bfs_store *store, const char *name, int flags)
+{
+	int fd = openat(store->fd, name, flags | O_CLOEXEC);
+
+	if (fd < 0 && (errno == ENOENT || errno == ESTALE)) {
+		bfs_store_refresh(store->fd, name);
+		fd = openat(store->fd, name, flags | O_CLOEXEC);
+	}
+	return fd < 0 ? -errno : fd;
 }
 
 char *bfs_store_object_name(const struct bfs_content *content, char ret_name[BFS_STORE_NAME_SIZE])

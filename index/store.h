@@ -45,6 +45,18 @@ const char *bfs_store_prefix(const struct bfs_store *store); /* where the prefix
 int bfs_store_fd(const struct bfs_store *store);	     /* the directory */
 
 /*
+ * openat(2) below the store, for what has to be there: the descriptor or a negative errno. An NFS
+ * client takes a name that it looked up in vain for absent as long as it believes its directory
+ * unchanged, half a minute or more, also if another host has made it since (nfs(5), "lookupcache");
+ * so where it is absent, the directories on its way are asked for anew, and it is looked up once
+ * more. That costs a round trip each, where the file is missing indeed.
+ */
+int bfs_store_open_file(const struct bfs_store *store, const char *name, int flags);
+
+/* The same asking anew, for those who look up a name below `directory_fd` in another way. */
+void bfs_store_refresh(int directory_fd, const char *name);
+
+/*
  * Makes sure that who does not know `format` refuses the store, before the first thing of that
  * format is put into it. One thread at a time.
  */
