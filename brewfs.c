@@ -33,6 +33,7 @@ static const struct bfs_command *const commands[] = {
 	&bfs_cmd_trace,
 	&bfs_cmd_mount,
 	&bfs_cmd_umount,
+	&bfs_cmd_session,
 	&bfs_cmd_warm,
 	&bfs_cmd_list,
 	&bfs_cmd_info,

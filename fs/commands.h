@@ -7,6 +7,7 @@
 #include "lib/command.h"
 
 extern const struct bfs_command bfs_cmd_mount;
+extern const struct bfs_command bfs_cmd_session;
 extern const struct bfs_command bfs_cmd_status;
 extern const struct bfs_command bfs_cmd_umount;
 

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define ANSWER_LIMIT  (1024 * 1024) /* bytes; some thousands are used */
+#define ANSWER_LIMIT  (256 * 1024 * 1024) /* bytes: the changes of a session with a million names */
 #define ANSWER_TIME   3		    /* seconds that the daemon has */
 #define PEER_TIME     1 /* seconds that the one who asks has to ask, and to take the answer */
 #define REQUEST_LIMIT (64 * 1024) /* bytes */

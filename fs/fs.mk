@@ -2,6 +2,7 @@
 FS_SOURCES = \
 	fs/background.c fs/background.h \
 	fs/cmd_mount.c \
+	fs/cmd_session.c \
 	fs/cmd_status.c \
 	fs/cmd_umount.c \
 	fs/commands.h \
@@ -38,6 +39,7 @@ FS_SOURCES = \
 	fs/session_listing.c \
 	fs/session_names.c \
 	fs/session_parking.c fs/session_parking.h \
+	fs/session_access.c fs/session_access.h \
 	fs/session_request.c fs/session_request.h \
 	fs/session_service.c fs/session_service.h \
 	fs/stats.c fs/stats.h \

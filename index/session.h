@@ -68,6 +68,12 @@ int bfs_session_list(
 void bfs_session_infos_free(struct bfs_session_info *infos, size_t count);
 
 /*
+ * Who has the session open: "process 12, mounted at /x"; NULL where nobody has. Allocated. -ENOENT
+ * where there is no such session.
+ */
+int bfs_session_read_holder(const char *name, char **ret_holder);
+
+/*
  * --- an open session: the lock is held until bfs_session_close() ---
  */
 struct bfs_session;

@@ -294,13 +294,43 @@ int bfs_session_list(
 /* --- the lock --- */
 
 /* "process 12, mounted at /x", as the lock's file says. */
+static void read_holder(int fd, char holder[HOLDER_LIMIT])
+{
+	ssize_t n = pread(fd, holder, HOLDER_LIMIT - 1, 0);
+
+	holder[n > 0 ? n : 0] = '\0';
+	holder[strcspn(holder, "\n")] = '\0';
+}
+
+int bfs_session_read_holder(const char *name, char **ret_holder)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	_cleanup_free_ char *path = NULL, *file = NULL;
+	_cleanup_close_ int fd = -1;
+	char holder[HOLDER_LIMIT];
+	int r = session_path(name, &path, NULL);
+
+	*ret_holder = NULL;
+	if (r < 0)
+		return r;
+	file = bfs_format("%s/lock", path);
+	if (!file)
+		return -ENOMEM;
+	fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0)
+		return -errno;
+	if (lock.l_type == F_UNLCK)
+		return 0;
+	read_holder(fd, holder);
+	*ret_holder = strdup(holder);
+	return *ret_holder ? 0 : -ENOMEM;
+}
+
 static int refuse(int fd, const char *name, struct bfs_error *error)
 {
-	char holder[HOLDER_LIMIT] = "";
-	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+	char holder[HOLDER_LIMIT];
 
-	if (n > 0)
-		holder[strcspn(holder, "\n")] = '\0';
+	read_holder(fd, holder);
 	return bfs_error_set(error, -EBUSY, "opening the session", name, "it is in use%s%s",
 		*holder ? ": " : "", holder);
 }

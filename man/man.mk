@@ -14,6 +14,7 @@ dist_man_MANS = \
 	man/brewfs-list.1 \
 	man/brewfs-log.1 \
 	man/brewfs-mount.1 \
+	man/brewfs-session.1 \
 	man/brewfs-status.1 \
 	man/brewfs-trace.1 \
 	man/brewfs-umount.1 \

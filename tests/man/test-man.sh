@@ -144,7 +144,7 @@ make_bottle() {
 
 cd "$work" || exit 1
 # A bottle of our own on a host with a recent glibc: nothing is to be downloaded.
-export HOME=$work BREWFS_CACHE=$work/cache BREWFS_TARGET_GLIBC=2.41
+export HOME=$work BREWFS_CACHE=$work/cache BREWFS_SESSIONS=$work/sessions BREWFS_TARGET_GLIBC=2.41
 make_prefix
 make_bottle
 "$MKSTORE" template x86_64_linux prefix && "$MKSTORE" template x86_64_linux prefix || exit 1
