@@ -67,15 +67,18 @@ INDEX_SOURCES = \
 	index/usage.c index/usage.h \
 	index/worktree.c index/worktree.h index/worktree_private.h \
 	index/worktree_attribute.c \
+	index/worktree_background.c \
 	index/worktree_check.c \
 	index/worktree_commit.c \
 	index/worktree_data.c \
 	index/worktree_file.c \
 	index/worktree_host.c \
 	index/worktree_inode.c \
+	index/worktree_log.c \
 	index/worktree_name.c \
 	index/worktree_query.c \
 	index/worktree_recover.c \
 	index/worktree_statement.c \
+	index/worktree_sync.c \
 	index/worktree_xattr.c \
 	index/writer.c index/writer.h

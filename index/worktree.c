@@ -41,6 +41,13 @@ int bfs_worktree_enter_change(struct bfs_worktree *worktree)
 	return worktree->broken ? bfs_worktree_leave(worktree, worktree->broken) : 0;
 }
 
+int bfs_worktree_enter_growth(struct bfs_worktree *worktree)
+{
+	int r = bfs_worktree_enter_change(worktree);
+
+	return r == 0 && worktree->is_full ? bfs_worktree_leave(worktree, -ENOSPC) : r;
+}
+
 int bfs_worktree_leave_change(struct bfs_worktree *worktree, int r)
 {
 	if (r == 0) {
@@ -81,22 +88,12 @@ static void release_doomed(struct bfs_worktree *worktree)
 		*doomed = empty;
 		return;
 	}
-	if (removable->capacity - removable->count < doomed->count) {
-		size_t capacity = removable->count + doomed->count;
-		uint64_t *grown = reallocarray(removable->inos, capacity, sizeof(*grown));
-
-		if (!grown) /* the next opening sweeps them */
-			doomed->count = 0;
-		else
-			*removable = (struct worktree_inos){grown, removable->count, capacity};
-	}
-	for (size_t i = 0; i < doomed->count; i++)
-		removable->inos[removable->count++] = doomed->inos[i];
+	for (size_t i = 0; i < doomed->count; i++) /* what does not fit the next opening sweeps */
+		bfs_inos_add(removable, doomed->inos[i]);
 	doomed->count = 0;
 }
 
-/* Where SQLite has rolled back by itself, names that callers were told of are gone. */
-static int fail(struct bfs_worktree *worktree, int r)
+int bfs_worktree_fail(struct bfs_worktree *worktree, int r)
 {
 	if (sqlite3_get_autocommit(worktree->tree->db) && !worktree->broken) {
 		bfs_log_error("the session in %s lost its last changes: %s", worktree->directory,
@@ -120,7 +117,7 @@ int bfs_worktree_commit(struct bfs_worktree *worktree)
 	if (r == 0)
 		r = bfs_worktree_run(worktree, WORKTREE_COMMIT, 0);
 	if (r < 0)
-		return fail(worktree, r);
+		return bfs_worktree_fail(worktree, r);
 	worktree->transaction++;
 	worktree->transactions++;
 	worktree->pending = 0;
@@ -128,86 +125,7 @@ int bfs_worktree_commit(struct bfs_worktree *worktree)
 	if (worktree->removable.count)
 		pthread_cond_signal(&worktree->wake);
 	r = bfs_worktree_run(worktree, WORKTREE_BEGIN, 0);
-	return r < 0 ? fail(worktree, r) : 0;
-}
-
-/* --- the background thread --- */
-
-static off_t log_size(struct bfs_worktree *worktree)
-{
-	struct stat st;
-
-	return fstatat(worktree->directory_fd, "index.sqlite-wal", &st, 0) < 0 ? 0 : st.st_size;
-}
-
-static int checkpoint(struct bfs_worktree *worktree, int *ret_log, int *ret_done)
-{
-	return bfs_db_errno(sqlite3_wal_checkpoint_v2(
-		worktree->checkpointer, NULL, SQLITE_CHECKPOINT_PASSIVE, ret_log, ret_done));
-}
-
-/*
- * Writes the log back into the file: nearly all of it while others go on, then, between two
- * transactions, what came meanwhile. SQLite begins the log anew once it has found all of it
- * written.
- */
-static void write_back(struct bfs_worktree *worktree)
-{
-	int log, done, r;
-
-	pthread_mutex_unlock(&worktree->lock);
-	r = checkpoint(worktree, &log, &done);
-	pthread_mutex_lock(&worktree->lock);
-	if (r < 0 || worktree->broken || bfs_worktree_commit(worktree) < 0)
-		return;
-	r = bfs_worktree_run(worktree, WORKTREE_COMMIT, 0);
-	if (r == 0)
-		checkpoint(worktree, &log, &done);
-	r = bfs_worktree_run(worktree, WORKTREE_BEGIN, 0);
-	if (r < 0)
-		fail(worktree, r);
-}
-
-static void add_interval(struct timespec *time, long milliseconds)
-{
-	time->tv_sec += milliseconds / 1000;
-	time->tv_nsec += milliseconds % 1000 * 1000000;
-	if (time->tv_nsec >= 1000000000) {
-		time->tv_nsec -= 1000000000;
-		time->tv_sec++;
-	}
-}
-
-/* Until a change has waited for its interval, a group is full, or something is to be removed. */
-static void wait_for_work(struct bfs_worktree *worktree)
-{
-	struct timespec deadline;
-
-	while (!worktree->stop && worktree->pending == 0 && worktree->removable.count == 0)
-		pthread_cond_wait(&worktree->wake, &worktree->lock);
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	add_interval(&deadline, BFS_WORKTREE_INTERVAL);
-	while (!worktree->stop && worktree->pending < WORKTREE_GROUP &&
-		worktree->removable.count == 0)
-		if (pthread_cond_timedwait(&worktree->wake, &worktree->lock, &deadline) ==
-			ETIMEDOUT)
-			return;
-}
-
-static void *run(void *context)
-{
-	struct bfs_worktree *worktree = context;
-
-	pthread_mutex_lock(&worktree->lock);
-	while (!worktree->stop) {
-		wait_for_work(worktree);
-		bfs_worktree_commit(worktree);
-		bfs_file_remove_doomed(worktree);
-		if (log_size(worktree) > WORKTREE_LOG_LIMIT)
-			write_back(worktree);
-	}
-	pthread_mutex_unlock(&worktree->lock);
-	return NULL;
+	return r < 0 ? bfs_worktree_fail(worktree, r) : 0;
 }
 
 /* --- opening and closing --- */
@@ -230,7 +148,8 @@ static int initialise(struct bfs_worktree *worktree, struct bfs_store *store, co
 	pthread_condattr_t monotonic;
 
 	worktree->store = store;
-	worktree->directory_fd = worktree->data_fd = worktree->log_fd = -1;
+	worktree->directory_fd = worktree->data_fd = -1;
+	worktree->log_fd = worktree->shm_fd = -1;
 	worktree->uid = geteuid();
 	worktree->gid = getegid();
 	worktree->transaction = 1;
@@ -298,27 +217,16 @@ int bfs_worktree_open(struct bfs_store *store, const char *directory,
 		r = open_databases(worktree, error);
 	if (r == 0)
 		r = bfs_worktree_recover(worktree, error);
-	if (r == 0) {
-		r = -pthread_create(&worktree->thread, NULL, run, worktree);
-		worktree->has_thread = r == 0;
-	}
+	if (r == 0)
+		r = bfs_log_open(worktree);
+	if (r == 0)
+		r = bfs_worktree_start(worktree);
 	if (r < 0) {
 		bfs_worktree_close(worktree);
 		return bfs_error_set(error, r, "opening the session", directory, NULL);
 	}
 	*ret_worktree = worktree;
 	return 0;
-}
-
-static void stop_thread(struct bfs_worktree *worktree)
-{
-	if (!worktree->has_thread)
-		return;
-	pthread_mutex_lock(&worktree->lock);
-	worktree->stop = true;
-	pthread_cond_signal(&worktree->wake);
-	pthread_mutex_unlock(&worktree->lock);
-	pthread_join(worktree->thread, NULL);
 }
 
 /* Orphans go, the rest is committed. */
@@ -332,7 +240,8 @@ static void finish(struct bfs_worktree *worktree)
 		inode->is_released = true;
 		bfs_inode_settle(worktree, inode);
 	}
-	bfs_worktree_commit(worktree);
+	if (bfs_worktree_commit(worktree) == 0)
+		bfs_file_sync_fragile(worktree);
 	bfs_file_remove_doomed(worktree);
 	pthread_mutex_unlock(&worktree->lock);
 }
@@ -350,17 +259,18 @@ void bfs_worktree_close(struct bfs_worktree *worktree)
 {
 	if (!worktree)
 		return;
-	stop_thread(worktree);
-	if (worktree->has_thread)
+	if (bfs_worktree_stop(worktree))
 		finish(worktree);
 	if (worktree->buckets)
 		bfs_inode_free_all(worktree);
 	close_databases(worktree);
 	bfs_content_reader_free(worktree->reader);
 	free(worktree->buckets);
+	free(worktree->fragile.inos);
 	free(worktree->doomed.inos);
 	free(worktree->removable.inos);
 	bfs_cleanup_close(&worktree->log_fd);
+	bfs_cleanup_close(&worktree->shm_fd);
 	bfs_cleanup_close(&worktree->data_fd);
 	bfs_cleanup_close(&worktree->directory_fd);
 	pthread_cond_destroy(&worktree->wake);
@@ -392,7 +302,7 @@ static int wait_for_writers(struct bfs_worktree *worktree)
 	struct timespec deadline;
 
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	add_interval(&deadline, WORKTREE_PATIENCE);
+	bfs_worktree_add_time(&deadline, WORKTREE_PATIENCE);
 	while (worktree->writers)
 		if (pthread_cond_timedwait(&worktree->idle, &worktree->lock, &deadline) ==
 			ETIMEDOUT)

@@ -54,8 +54,8 @@ static int check_data(struct bfs_worktree *worktree, sqlite3 *db, struct bfs_err
 		char name[WORKTREE_DATA_NAME_SIZE];
 		struct stat st;
 
-		if (fstatat(worktree->data_fd, bfs_file_local_name(ino, name), &st, AT_SYMLINK_NOFOLLOW) <
-			0)
+		if (fstatat(worktree->data_fd, bfs_file_local_name(ino, name), &st,
+			    AT_SYMLINK_NOFOLLOW) < 0)
 			return report(
 				error, worktree->directory, ino, "has lost its local content");
 		if (!S_ISREG(st.st_mode))

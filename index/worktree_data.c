@@ -85,6 +85,8 @@ static int become_local(struct bfs_worktree *worktree, struct worktree_inode *in
 	}
 	inode->is_local = true;
 	inode->is_entry_synced = false;
+	if (inode->object) /* what the store has must not be lost before the copy is durable */
+		bfs_file_note_fragile(worktree, inode->ino);
 	inode->object = 0;
 	inode->size = 0;
 	bfs_inode_change(worktree, inode);
@@ -239,123 +241,4 @@ void bfs_worktree_data_close(
 	bfs_file_put(worktree, file);
 	pthread_mutex_unlock(&worktree->lock);
 	*data = (struct bfs_worktree_data){.fd = -1};
-}
-
-/* Without the lock: the name of a data file, after its bytes. */
-static int sync_entry(struct bfs_worktree *worktree, uint64_t ino)
-{
-	char name[WORKTREE_DATA_NAME_SIZE];
-
-	if (__atomic_exchange_n(&worktree->made_data_directory, false, __ATOMIC_ACQ_REL) &&
-		fsync(worktree->data_fd) < 0) {
-		__atomic_store_n(&worktree->made_data_directory, true, __ATOMIC_RELEASE);
-		return -errno;
-	}
-	return bfs_sync_directory(worktree->data_fd, bfs_file_local_name(ino, name));
-}
-
-static int sync_local(struct bfs_worktree *worktree, struct worktree_inode *inode, bool data_only)
-{
-	struct worktree_file *file;
-	bool is_entry_synced = inode->is_entry_synced;
-	uint64_t ino = inode->ino;
-	int r = bfs_file_get(worktree, inode, &file);
-
-	if (r < 0)
-		return r;
-	pthread_mutex_unlock(&worktree->lock);
-	if ((data_only ? fdatasync(file->fd) : fsync(file->fd)) < 0)
-		r = -errno;
-	if (r == 0 && !is_entry_synced)
-		r = sync_entry(worktree, ino);
-	pthread_mutex_lock(&worktree->lock);
-	if (r == 0 && file->inode)
-		file->inode->is_entry_synced = true;
-	bfs_file_put(worktree, file);
-	return r;
-}
-
-/* The log, opened once it is there; its name is durable then. */
-static int open_log(struct bfs_worktree *worktree)
-{
-	int fd;
-
-	if (worktree->log_fd >= 0)
-		return 0;
-	fd = openat(worktree->directory_fd, "index.sqlite-wal", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fsync(worktree->directory_fd) < 0) {
-		int code = -errno;
-
-		close(fd);
-		return code;
-	}
-	worktree->log_fd = fd;
-	return 0;
-}
-
-/* Makes what is committed durable. Gives the lock back meanwhile. */
-static int sync_log(struct bfs_worktree *worktree)
-{
-	uint64_t committed = worktree->transaction - 1;
-	int r = open_log(worktree);
-
-	if (r < 0)
-		return r;
-	pthread_mutex_unlock(&worktree->lock);
-	if (fdatasync(worktree->log_fd) < 0)
-		r = -errno;
-	pthread_mutex_lock(&worktree->lock);
-	if (r == 0 && worktree->synced < committed)
-		worktree->synced = committed;
-	return r;
-}
-
-static int sync_inode(struct bfs_worktree *worktree, struct worktree_inode *inode, bool data_only)
-{
-	uint64_t changed = inode->changed;
-	int r = inode->is_local ? sync_local(worktree, inode, data_only) : 0;
-
-	if (r < 0 || changed <= worktree->synced)
-		return r;
-	if (changed == worktree->transaction)
-		r = bfs_worktree_commit(worktree);
-	return r < 0 ? r : sync_log(worktree);
-}
-
-int bfs_worktree_fsync(struct bfs_worktree *worktree, uint64_t ino, bool data_only)
-{
-	struct worktree_inode *inode;
-	int r = bfs_worktree_enter(worktree);
-
-	if (r < 0)
-		return r;
-	worktree->syncs++;
-	r = bfs_inode_get(worktree, ino, &inode);
-	if (r == 0) {
-		bfs_inode_pin(inode);
-		r = sync_inode(worktree, inode, data_only);
-		bfs_inode_unpin(worktree, inode);
-	}
-	return bfs_worktree_leave(worktree, r);
-}
-
-int bfs_worktree_sync(struct bfs_worktree *worktree)
-{
-	int r = bfs_worktree_enter(worktree);
-
-	if (r < 0)
-		return r;
-	worktree->syncs++;
-	r = bfs_worktree_commit(worktree);
-	if (r < 0)
-		return bfs_worktree_leave(worktree, r);
-	pthread_mutex_unlock(&worktree->lock);
-	if (syncfs(worktree->data_fd) < 0)
-		r = -errno;
-	pthread_mutex_lock(&worktree->lock);
-	if (r == 0)
-		r = sync_log(worktree);
-	return bfs_worktree_leave(worktree, r);
 }

@@ -32,7 +32,7 @@ static int make_directory_of(struct bfs_worktree *worktree, const char *name)
 	directory[DIRECTORY_LENGTH] = '\0';
 	if (mkdirat(worktree->data_fd, directory, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	__atomic_store_n(&worktree->made_data_directory, true, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&worktree->directories_made, 1, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -224,20 +224,24 @@ int bfs_file_set_times(
 	return r < 0 ? -errno : bfs_file_quieten(worktree, inode);
 }
 
+bool bfs_inos_add(struct worktree_inos *inos, uint64_t ino)
+{
+	if (inos->count == inos->capacity) {
+		size_t capacity = inos->capacity ? inos->capacity * 2 : 64;
+		uint64_t *grown = reallocarray(inos->inos, capacity, sizeof(*grown));
+
+		if (!grown)
+			return false;
+		inos->inos = grown;
+		inos->capacity = capacity;
+	}
+	inos->inos[inos->count++] = ino;
+	return true;
+}
+
 void bfs_file_doom(struct bfs_worktree *worktree, uint64_t ino)
 {
-	struct worktree_inos *doomed = &worktree->doomed;
-
-	if (doomed->count == doomed->capacity) {
-		size_t capacity = doomed->capacity ? doomed->capacity * 2 : 64;
-		uint64_t *grown = reallocarray(doomed->inos, capacity, sizeof(*grown));
-
-		if (!grown) /* the next opening sweeps it */
-			return;
-		doomed->inos = grown;
-		doomed->capacity = capacity;
-	}
-	doomed->inos[doomed->count++] = ino;
+	bfs_inos_add(&worktree->doomed, ino); /* without memory the next opening sweeps it */
 }
 
 void bfs_file_remove_doomed(struct bfs_worktree *worktree)

@@ -215,7 +215,7 @@ static int make(struct bfs_worktree *worktree, const struct recipe *recipe, uint
 {
 	struct worktree_inode *inode = NULL;
 	struct place place;
-	int r = bfs_worktree_enter_change(worktree);
+	int r = bfs_worktree_enter_growth(worktree);
 
 	if (r < 0)
 		return r;
@@ -283,7 +283,7 @@ int bfs_worktree_make_anonymous(struct bfs_worktree *worktree, const struct bfs_
 {
 	struct recipe recipe = {maker, S_IFREG | (mode & 07777), 0, NULL};
 	struct worktree_inode *parent, *inode;
-	int r = bfs_worktree_enter_change(worktree);
+	int r = bfs_worktree_enter_growth(worktree);
 
 	if (r < 0)
 		return r;
@@ -334,7 +334,7 @@ int bfs_worktree_link(struct bfs_worktree *worktree, uint64_t ino, uint64_t pare
 {
 	struct worktree_inode *inode;
 	struct place place;
-	int r = bfs_worktree_enter_change(worktree);
+	int r = bfs_worktree_enter_growth(worktree);
 
 	if (r < 0)
 		return r;
@@ -504,6 +504,14 @@ static void set_parent(struct bfs_worktree *worktree, struct worktree_inode *ino
 	touch(worktree, inode);
 }
 
+/* Who writes a file anew and renames it over the old one wants one of both after a power cut. */
+static void replace(struct bfs_worktree *worktree, const struct place *from, const struct place *to)
+{
+	if (from->inode->is_local)
+		bfs_file_note_fragile(worktree, from->inode->ino);
+	lose_name(worktree, to->directory, to->inode);
+}
+
 static int move(struct bfs_worktree *worktree, const struct place *from, const struct place *to,
 	bool exchange)
 {
@@ -522,7 +530,7 @@ static int move(struct bfs_worktree *worktree, const struct place *from, const s
 	if (exchange)
 		set_parent(worktree, to->inode, to->directory, from->directory);
 	else if (to->inode)
-		lose_name(worktree, to->directory, to->inode);
+		replace(worktree, from, to);
 	return 0;
 }
 

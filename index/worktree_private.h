@@ -7,11 +7,14 @@
  *be undone.
  *
  *	index/worktree.c		opening, the lock, commits in groups, freezing
+ *	index/worktree_background.c	the thread that commits and removes
+ *	index/worktree_log.c		the write-ahead log: its size, its being durable
  *	index/worktree_recover.c	what is done at opening after a crash
  *	index/worktree_statement.c	the SQL
  *	index/worktree_inode.c		the inodes in memory, and their rows
  *	index/worktree_file.c		data files and their descriptors
- *	index/worktree_data.c		contents: data_open, copying up, fsync
+ *	index/worktree_data.c		contents: data_open, copying up
+ *	index/worktree_sync.c		fsync
  *	index/worktree_query.c		lookup, stat, read_directory...
  *	index/worktree_name.c		making, linking, unlinking, renaming
  *	index/worktree_attribute.c	set_attributes
@@ -41,8 +44,17 @@
 #define WORKTREE_GROUP	     4000
 #define WORKTREE_GROUP_LIMIT 20000
 
-/* From this size on the write-ahead log is written back into the file. */
-#define WORKTREE_LOG_LIMIT (32 << 20)
+/*
+ * From this size on the write-ahead log is written back into the file. So much room is kept for it
+ * (and for SQLite's shared memory, 32 KiB for 16 MiB of it) that what was begun can be committed
+ * where the disk is full; then nothing more is begun that grows.
+ */
+#define WORKTREE_LOG_LIMIT   (24 << 20)
+#define WORKTREE_LOG_RESERVE (64 << 20)
+#define WORKTREE_SHM_RESERVE (256 << 10)
+
+/* With more of them the whole filesystem is synced instead. */
+#define WORKTREE_FRAGILE_FILES 256
 
 /* ms that a freeze waits for those who are writing. */
 #define WORKTREE_PATIENCE 3000
@@ -167,15 +179,24 @@ struct bfs_worktree {
 
 	struct worktree_files idle_files;
 	unsigned open_files, open_limit;
-	bool made_data_directory; /* whose name is not durable yet */
+	/* Directories of data/; up to the latter all are durable. The former is changed without the
+	 * lock. */
+	uint64_t directories_made, directories_synced;
 
+	/*
+	 * Inodes whose bytes must be durable before the log is: those whose former content would be
+	 * lost with them, because they were copied up or took the place of another file.
+	 */
+	struct worktree_inos fragile;
 	struct worktree_inos doomed;	/* once the transaction is committed */
 	struct worktree_inos removable; /* now; by the background thread */
 
 	uint64_t transaction; /* the open one's number */
 	uint64_t pending;     /* changes in it */
 	uint64_t synced;      /* all transactions up to this one are durable */
-	int log_fd;	      /* index.sqlite-wal; -1 until the first sync */
+	int log_fd, shm_fd;   /* index.sqlite-wal and -shm */
+	bool has_reserve;     /* of WORKTREE_LOG_RESERVE */
+	bool is_full;	      /* the disk, so far that nothing new is begun */
 	uint64_t changes, transactions, syncs;
 	int64_t names; /* in the tree; -1: not counted yet */
 };
@@ -192,6 +213,8 @@ void bfs_worktree_close(struct bfs_worktree *worktree);
 int bfs_worktree_enter(struct bfs_worktree *worktree);
 /* Takes the lock for a change: waits while frozen. */
 int bfs_worktree_enter_change(struct bfs_worktree *worktree);
+/* The same for one that needs more room in the index: -ENOSPC. */
+int bfs_worktree_enter_growth(struct bfs_worktree *worktree);
 /* Gives the lock back; returns `r`. */
 int bfs_worktree_leave(struct bfs_worktree *worktree, int r);
 /* Counts a change where `r` is 0, gives the lock back; returns `r`. */
@@ -200,8 +223,36 @@ int bfs_worktree_leave_change(struct bfs_worktree *worktree, int r);
 /* Commits what changed so far. The log is not synced. */
 int bfs_worktree_commit(struct bfs_worktree *worktree);
 
+/*
+ * After a failure of SQLite: where it has rolled back by itself, names that callers were told of
+ * are gone, and the worktree is broken. Returns `r`.
+ */
+int bfs_worktree_fail(struct bfs_worktree *worktree, int r);
+
 /* Now, by the clock that filesystems use for their times; ns since the epoch. */
 int64_t bfs_worktree_now(void);
+
+/* --- worktree_background.c --- */
+
+int bfs_worktree_start(struct bfs_worktree *worktree);
+/* False where it was not started. No lock. */
+bool bfs_worktree_stop(struct bfs_worktree *worktree);
+void bfs_worktree_add_time(struct timespec *time, long milliseconds);
+
+/* --- worktree_log.c --- */
+
+/* Once something was committed. */
+int bfs_log_open(struct bfs_worktree *worktree);
+/* Makes what is committed durable. Gives the lock back meanwhile. */
+int bfs_log_sync(struct bfs_worktree *worktree);
+/* Writes it back into the file once it is long. Gives the lock back meanwhile. */
+void bfs_log_limit(struct bfs_worktree *worktree);
+
+/* --- worktree_sync.c --- */
+
+void bfs_file_note_fragile(struct bfs_worktree *worktree, uint64_t ino);
+/* Makes the bytes of those noted durable. Gives the lock back meanwhile. */
+int bfs_file_sync_fragile(struct bfs_worktree *worktree);
 
 /* --- worktree_recover.c --- */
 
@@ -280,6 +331,8 @@ int bfs_file_set_times(struct bfs_worktree *worktree, struct worktree_inode *ino
 	const struct timespec times[2]);
 int64_t bfs_file_time(const struct timespec *time);
 struct timespec bfs_file_timespec(int64_t time);
+/* False without memory. */
+bool bfs_inos_add(struct worktree_inos *inos, uint64_t ino);
 /* The data file is to be removed once the transaction is committed. */
 void bfs_file_doom(struct bfs_worktree *worktree, uint64_t ino);
 /* Removes what is removable. Gives the lock back meanwhile. */

@@ -159,7 +159,7 @@ int bfs_worktree_set_xattr(struct bfs_worktree *worktree, uint64_t ino, const ch
 		return -E2BIG;
 	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
 		return -EINVAL;
-	r = bfs_worktree_enter_change(worktree);
+	r = bfs_worktree_enter_growth(worktree);
 	if (r < 0)
 		return r;
 	r = bfs_inode_get(worktree, ino, &inode);

@@ -154,9 +154,9 @@ static int visit_name(void *context, const char *name, size_t length, uint64_t c
 /* Sees the same as often as it looks, while the others wait. */
 static void *freeze(void *context)
 {
-	volatile bool *stop = context;
+	bool *stop = context;
 
-	while (!*stop) {
+	while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
 		const struct timespec pause = {.tv_nsec = 5000000};
 		unsigned first = 0, second = 0, names[2] = {0};
 		struct bfs_attributes opt;
