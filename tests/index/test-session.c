@@ -1,6 +1,8 @@
 /* Sessions: made whole or not at all, open in one process at a time, gone without a trace. */
 #include "tests/index/session_fixture.h"
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 static struct bfs_store *store;
@@ -207,6 +209,94 @@ static void test_discard(void)
 	is_int(count_entries(), 0, "nothing is left");
 }
 
+/* Writes into a new file until the disk is full; the bytes. */
+static off_t fill_disk(struct bfs_worktree *tree, const char *path)
+{
+	_cleanup_free_ char *bytes = fixture_bytes(1 << 20, 3);
+	struct stat st;
+	off_t size = 0;
+
+	make_file(tree, path, 0600, &st);
+	while (size < 1 << 28 && write_at(tree, st.st_ino, bytes, 1 << 20, size) == 0)
+		size += 1 << 20;
+	return size;
+}
+
+/* Makes empty files until that fails; how many, and how it fails. */
+static unsigned make_many(struct bfs_worktree *tree, int *ret_r)
+{
+	unsigned count = 0;
+	struct stat st;
+	char name[128];
+	int r = 0;
+
+	while (r == 0 && count < 1000000) {
+		int length = snprintf(name, sizeof(name),
+			"a name that is rather long, so that the log gets as well, and ends in %u",
+			count);
+
+		r = bfs_worktree_make_node(
+			tree, &maker, 1, name, (size_t)length, S_IFREG | 0600, 0, &st);
+		count += r == 0;
+	}
+	*ret_r = r;
+	return count;
+}
+
+static int count_name(
+	void *context, const char *name, size_t length, uint64_t cookie, const struct stat *stat)
+{
+	(void)cookie, (void)stat;
+	*(unsigned *)context += length > 40 && memcmp(name, "a name", 6) == 0;
+	return 0;
+}
+
+static void run_full_disk(void)
+{
+	struct bfs_session *session;
+	struct bfs_worktree *tree;
+	unsigned made, found = 0;
+	struct stat st;
+	int r;
+
+	bfs_session_create(store, REF, "full", NULL);
+	session = fixture_open(store, "full");
+	tree = bfs_session_worktree(session);
+	ok(fill_disk(tree, "opt/filler") > 1 << 20, "a file fills the disk");
+	made = make_many(tree, &r);
+	is_int(r, -ENOSPC, "new names are refused in the end");
+	is_int(unlink_path(tree, "lib/link", NULL), 0, "one can still be unlinked");
+	is_int(rename_path(tree, "bin/tool", "bin/renamed", 0, NULL), 0, "and renamed");
+	ok(is_sound(tree), "the session is sound");
+	bfs_session_close(session);
+	session = fixture_open(store, "full");
+	tree = bfs_session_worktree(session);
+	bfs_worktree_read_directory(tree, BFS_TREE_ROOT, 0, count_name, &found);
+	is_int(found, made, "what was made is there after reopening");
+	is_int(find(tree, "bin/renamed", &st), 0, "what was renamed too");
+	unlink_path(tree, "opt/filler", NULL);
+	bfs_session_close(session);
+	session = fixture_open(store, "full");
+	tree = bfs_session_worktree(session);
+	is_int(make_file(tree, "new", 0600, &st), 0, "with room again new names are made");
+	ok(is_sound(tree), "and the session is sound");
+	bfs_session_close(session);
+	is_int(bfs_session_discard("full", NULL), 0, "it is discarded");
+}
+
+/* With a small filesystem of its own in the place of the sessions' directory, that nobody else
+ * sees. */
+static void test_full_disk(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("none", fixture_path("sessions"), "tmpfs", 0, "size=112m") < 0) {
+		ok(true, "a full disk # SKIP no filesystem can be mounted: %s", strerror(errno));
+		return;
+	}
+	run_full_disk();
+	umount(fixture_path("sessions"));
+}
+
 /* An index of a session is never taken for a published one. */
 static void test_schema(void)
 {
@@ -235,6 +325,7 @@ int main(void)
 	test_leftovers();
 	test_discard();
 	test_schema();
+	test_full_disk();
 	bfs_store_close(store);
 	fixture_end();
 	return done();
