@@ -80,7 +80,9 @@ static int copy_row(sqlite3_stmt *from, sqlite3_stmt *to)
 
 	if (!path || !bfs_path_is_clean(path))
 		return -EUCLEAN;
-	for (int i = 0; i < 5; i++)
+	/* As bytes: the value itself has become text by being looked at. */
+	sqlite3_bind_blob(to, 1, path, (int)strlen(path), SQLITE_STATIC);
+	for (int i = 1; i < 5; i++)
 		sqlite3_bind_value(to, i + 1, sqlite3_column_value(from, i));
 	return bfs_db_run(to);
 }

@@ -212,7 +212,7 @@ static int scan_entry(
 	r = is_wanted(select, path, &entry);
 	if (r <= 0)
 		return r;
-	r = bfs_export_walk_name(select->walk, path, NULL);
+	r = bfs_export_walk_below(select->walk, path);
 	return r == -ENOENT || r == -ENOTDIR || r == -EXDEV ? 0 : r;
 }
 

@@ -9,7 +9,7 @@
 
 #define LINKS_MAX 40 /* Linux's MAXSYMLINKS */
 
-/* What was passed over once need not be followed again. */
+/* A link that was found below a directory: where it leads nobody has gone yet. Once is enough. */
 static int note_link(struct bfs_export_walk *walk, const char *path)
 {
 	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
@@ -33,7 +33,7 @@ static int add_link(
 	entry.target = target;
 	if (r == 0)
 		r = bfs_export_plan_add(walk->plan, &entry);
-	return r > 0 && walk->closure ? note_link(walk, path) : r < 0 ? r : 0;
+	return r < 0 ? r : 0;
 }
 
 static int add_file(
@@ -239,6 +239,8 @@ static int add_below(
 			 : -ENOMEM;
 		if (r == 0)
 			r = add(walk, path, &child);
+		if (r == 0 && walk->closure && S_ISLNK(child.mode))
+			r = note_link(walk, path);
 		if (r == 0 && S_ISDIR(child.mode))
 			r = add_below(walk, path, child.ino, depth + 1);
 	}

@@ -23,7 +23,10 @@ int bfs_export_walk_name(struct bfs_export_walk *walk, const char *path, char **
 /* The same, and everything below where it leads to a directory. */
 int bfs_export_walk_below(struct bfs_export_walk *walk, const char *path);
 
-/* With `closure`: adds what the links added so far lead to, until nothing is new. */
+/*
+ * With `closure`: adds what the links that bfs_export_walk_below() found lead to, until nothing is new. Links on
+ * the way to a name lead to that.
+ */
 int bfs_export_walk_links(struct bfs_export_walk *walk);
 
 /*

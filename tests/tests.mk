@@ -71,6 +71,7 @@ SCRIPT_TESTS = \
 	tests/posix/test-posix.py \
 	tests/system/test-efs.py \
 	tests/system/test-fetch.py \
+	tests/system/test-export.py \
 	tests/system/test-fresh.py \
 	tests/system/test-hostile.py \
 	tests/system/test-kill.py \

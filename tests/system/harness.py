@@ -320,7 +320,7 @@ class World:
 
 def make_bottle(directory, name, version, files, tag="x86_64_linux", tab=None, cellar="any", tap="homebrew/core",
                 top=None):
-    """A bottle file of regular files and links ({path: text or ("link", target)}), with a .bottle.json beside it
+    """A bottle file of regular files and links ({path: text, bytes or ("link", target)}), with a .bottle.json beside it
     where there is a tab. Returns its path."""
     path = os.path.join(directory, f"{name}--{version}.{tag}.bottle.tar.gz")
     with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
@@ -331,8 +331,9 @@ def make_bottle(directory, name, version, files, tag="x86_64_linux", tab=None, c
                 member.type, member.linkname = tarfile.SYMTYPE, content[1]
                 archive.addfile(member)
                 continue
-            data = content.encode()
-            member.size, member.mode = len(data), 0o755 if data.startswith(b"#!") else 0o644
+            data = content if isinstance(content, bytes) else content.encode()
+            member.size = len(data)
+            member.mode = 0o755 if data.startswith((b"#!", b"\x7fELF")) else 0o644
             archive.addfile(member, io.BytesIO(data))
     if tab is not None:
         with open(path, "rb") as file:
