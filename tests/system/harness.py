@@ -87,6 +87,7 @@ class Sandbox:
         self.store = os.path.join(self.directory, "store")
         self.environment = dict(os.environ, BREWFS_STORE=self.store,
                                 BREWFS_CACHE=os.path.join(self.directory, "cache"),
+                                BREWFS_SESSIONS=os.path.join(self.directory, "sessions"),
                                 HOME=self.directory, NO_COLOR="1", LC_ALL="C.UTF-8")
         self.environment.pop("BREWFS_DEBUG", None)
         if world:

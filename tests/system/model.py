@@ -27,15 +27,18 @@ def data(size, seed):
 class Generator:
     """Makes operations. `side` is one that runs along: mostly names and slots that it has are taken."""
 
-    def __init__(self, rng, side):
+    WEIGHTS = ("write:6 append:3 truncate:3 mkdir:7 rmdir:3 unlink:5 rename:12 exchange:2 link:5 symlink:3 chmod:4 "
+               "chown:3 utimens:4 setxattr:4 removexattr:2 mknod:2 list:3 read:4 stat:3 rmtree:1 open:12 pwrite:10 "
+               "pread:5 ftruncate:4 fallocate:2 close:4 fsync:2 store:5 fstat:3 fchmod:2 copy:3")
+    # What changes names and attributes only, each at once or not at all.
+    NAMES_ONLY = "mkdir:8 rmdir:3 unlink:4 rename:12 exchange:2 link:5 symlink:4 chmod:4 utimens:3 setxattr:3 mknod:6"
+
+    def __init__(self, rng, side, weights=WEIGHTS):
         self.rng, self.side = rng, side
         self.files, self.directories, self.others = [], [""], []
         self.ago = 0
         self.weights = [(getattr(self, name), int(weight)) for name, weight in (
-            item.split(":") for item in
-            "write:6 append:3 truncate:3 mkdir:7 rmdir:3 unlink:5 rename:12 exchange:2 link:5 symlink:3 chmod:4 "
-            "chown:3 utimens:4 setxattr:4 removexattr:2 mknod:2 list:3 read:4 stat:3 rmtree:1 open:12 pwrite:10 "
-            "pread:5 ftruncate:4 fallocate:2 close:4 fsync:2 store:5 fstat:3 fchmod:2 copy:3".split())]
+            item.split(":") for item in weights.split())]
 
     def next(self):
         if self.ago == 0:
