@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The suite of system calls (posix.c) on ext4, kernel overlayfs and a writable session, with the same expectations.
+"""The suite of system calls (posix.c) on ext4 and a writable session, also on overlayfs, with the same expectations.
 
 	test-posix.py [FILESYSTEM [AREA...]]
 
@@ -20,7 +20,7 @@ from harness import Sandbox, done, enter, ok, skip  # noqa: E402
 BUILD = os.environ.get("builddir") or os.path.abspath(os.path.join(HERE, "..", ".."))
 SUITE = os.path.join(BUILD, "tests", "posix", "posix")
 MKTREE = os.path.join(BUILD, "tests", "fs", "mktree")
-DEFAULT = "ext4 overlayfs"
+DEFAULT = "ext4 session"
 REF = "x86_64_linux"
 AREA_SECONDS = 120
 

@@ -11,7 +11,6 @@ import time
 
 BUILD = os.environ.get("builddir") or os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 MKTREE = os.path.join(BUILD, "tests", "fs", "mktree")
-REF = "x86_64_linux"
 MTIME = 1700000000123456789     # of the files that mktree makes
 
 
@@ -119,7 +118,7 @@ class FuseOverlay(Overlay):
 
 
 class Session(Plain):
-    """A session of the sandbox's store; the first one publishes the tree. Ended daemons leave no mount behind."""
+    """A session of a ref of its own in the sandbox's store, where the tree is published."""
 
     name = "session"
 
@@ -127,13 +126,13 @@ class Session(Plain):
         self.session = os.path.basename(self.place)
         self.root = os.path.join(self.place, "root")
         os.mkdir(self.root)
-        if not os.path.exists(os.path.join(self.sandbox.store, "refs", REF)):
-            subprocess.run([MKTREE, self.sandbox.store, REF], input=script(self.tree), text=True, check=True,
-                           stdout=subprocess.DEVNULL)
+        self.ref = self.session
+        subprocess.run([MKTREE, self.sandbox.store, self.ref], input=script(self.tree), text=True, check=True,
+                       stdout=subprocess.DEVNULL)
         self.mount()
 
     def mount(self, **options):
-        result = self.sandbox.run("mount", "-o", f"rw,session={self.session}", self.sandbox.store, self.root, **options)
+        result = self.sandbox.run("mount", "-o", f"rw,session={self.session},ref={self.ref}", self.sandbox.store, self.root, **options)
         if result.returncode != 0:
             raise RuntimeError(f"mounting the session: {result.stdout}{result.stderr}")
         if self.root not in self.sandbox.mounts:

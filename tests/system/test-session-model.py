@@ -18,10 +18,14 @@ from model import Generator, Side, shrink
 from subjects import KINDS, Plain
 
 STEPS = int(os.environ.get("BREWFS_TEST_STEPS", "3000"))
-EPISODE = 500           # steps on one subject, with a remount in the middle and a commit at the end
+EPISODE = 500           # steps on one subject
+BETWEEN = {150: ("remount",), 300: ("commit",), 400: ("remount",), EPISODE - 1: ("commit",)}
 WHOLE = 50              # steps between two comparisons of the whole trees
+TIMED = 10              # steps between two where it is seen which times move
+TICK = 0.012            # s; clocks of filesystems may move every 10 ms only
 SHRINK_SECONDS = 120
 SUBJECT = os.environ.get("BREWFS_TEST_SUBJECT", "session")
+COMMITS = SUBJECT == "session" and os.environ.get("BREWFS_TEST_COMMITS", "1") != "0"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 TREE = [("dir", "a", 0o755), ("text", "a/a", 0o644, "stored text"), ("text", "a/b", 0o755, "#!/bin/sh\n"),
@@ -35,6 +39,7 @@ os.umask(0o022)
 sandbox = Sandbox()
 seed = int(os.environ.get("BREWFS_TEST_SEED", "0")) or random.randrange(1 << 30)
 print(f"# BREWFS_TEST_SEED={seed}")
+began = time.time_ns() - 10 ** 9
 
 
 class Pair:
@@ -44,11 +49,11 @@ class Pair:
 
     def __init__(self):
         Pair.count += 1
-        began = time.time_ns() - 10 ** 9
         self.plain = Plain(sandbox, TREE, f"reference-{Pair.count}")
         self.subject = KINDS[SUBJECT](sandbox, TREE, str(Pair.count))
         self.sides = [Side(place.root, LIBC, began, self.subject.counts_directories)
                       for place in (self.plain, self.subject)]
+        self.steps = 0
 
     def __enter__(self):
         return self
@@ -66,22 +71,45 @@ class Pair:
                 side.close()
             self.subject.remount()
             return self.whole()
+        if operation[0] == "commit":
+            return self.commit() if COMMITS else None
+        self.steps += 1
+        timed = self.subject.exact_times and self.steps % TIMED == 0
+        before = [side.stamps(operation) for side in self.sides] if timed else [None, None]
+        if timed:
+            time.sleep(TICK)
         results = []
-        for side in self.sides:
-            before = side.stamps(operation)
+        for side, stamps in zip(self.sides, before):
             result = side.run(operation)
-            moved = side.moved(before, side.stamps(operation)) if self.subject.exact_times else None
-            results.append((result, moved))
+            results.append((result, side.moved(stamps, side.stamps(operation)) if timed else None))
         if results[0] == results[1]:
             return None
         return f"{operation}\ngives        {results[1]!r:.900}\ninstead of   {results[0]!r:.900}"
 
     def whole(self):
         """What differs in the whole trees."""
-        expected, found = (side.tree() for side in self.sides)
-        lines = [f"{path}: {found.get(path)}\n    instead of {expected.get(path)}"
-                 for path in sorted(set(expected) | set(found)) if expected.get(path) != found.get(path)]
-        return "\n".join(lines[:10]) if lines else None
+        return differences(*(side.tree() for side in self.sides))
+
+    def commit(self):
+        """What the commit publishes otherwise than the reference has it, or what is otherwise in the session then."""
+        for side in self.sides:
+            side.close()
+        self.subject.umount()
+        result = sandbox.run("session", "commit", self.subject.session, "-m", "model")
+        if result.returncode != 0:
+            return f"session commit: exit status {result.returncode}\n{result.stdout}{result.stderr}"
+        with sandbox.look("-o", f"ref={self.subject.ref}") as view:
+            generation = Side(view.root, LIBC, began).tree()
+        difference = differences(*({path: published(facts) for path, facts in tree.items() if published(facts)}
+                                   for tree in (self.sides[0].tree(), generation)))
+        self.subject.mount()
+        return f"in the generation:\n{difference}" if difference else self.whole()
+
+
+def differences(expected, found):
+    lines = [f"{path}: {found.get(path)}\n    instead of {expected.get(path)}"
+             for path in sorted(set(expected) | set(found)) if expected.get(path) != found.get(path)]
+    return "\n".join(lines[:10]) if lines else None
 
 
 def replay(operations):
@@ -102,24 +130,6 @@ def show(operations, difference, where):
                       *map(repr, short), "which gives:", again or "no difference any more"])
 
 
-def committed(pair):
-    """What a commit publishes that the reference does not have, as text."""
-    for side in pair.sides:
-        side.close()
-    pair.subject.umount()
-    result = sandbox.run("session", "commit", pair.subject.session, "-m", "model")
-    if result.returncode != 0:
-        return f"session commit: exit status {result.returncode}\n{result.stdout}{result.stderr}"
-    began = pair.sides[0].began
-    with sandbox.look() as view:
-        sides = [Side(root, LIBC, began) for root in (pair.plain.root, view.root)]
-        expected, found = ({path: published(facts) for path, facts in side.tree().items() if published(facts)}
-                           for side in sides)
-    lines = [f"{path}: {found.get(path)}\n    instead of {expected.get(path)}"
-             for path in sorted(set(expected) | set(found)) if expected.get(path) != found.get(path)]
-    return "\n".join(["in the generation:"] + lines[:10]) if lines else None
-
-
 def published(facts):
     """What a generation keeps of these facts: no owners, no fifos and sockets, no times of directories and links."""
     name, mode, _uid, _gid, links, size, mtime, *rest = facts
@@ -131,19 +141,19 @@ def published(facts):
 
 
 def episode(rng):
+    """Its operations, and the first difference that came of them."""
     with Pair() as pair:
         generator = Generator(rng, pair.sides[0])
         operations = []
         for step in range(EPISODE):
-            operation = ("remount",) if step == EPISODE // 2 else generator.next()
+            operation = BETWEEN.get(step) or generator.next()
             operations.append(operation)
             difference = pair.step(operation)
             if not difference and step % WHOLE == 0:
                 difference = pair.whole()
             if difference:
                 return operations, difference
-        difference = pair.step(("remount",)) if SUBJECT != "session" else committed(pair)
-        return operations, difference
+        return operations, None
 
 
 done_steps = 0
@@ -156,5 +166,5 @@ while done_steps < STEPS and not failure:
     if difference:
         failure = show(operations, difference, f"episode {number}, step {len(operations)}")
 ok(not failure, f"{done_steps} random operations give the same on a {SUBJECT} and on a plain directory, also after "
-   f"remounts{' and commits' if SUBJECT == 'session' else ''}", failure or "")
+   f"remounts{' and commits' if COMMITS else ''}", failure or "")
 done()
