@@ -224,16 +224,18 @@ static void *run_thread(void *context)
 {
 	struct bfs_follow *follow = context;
 
+	set_busy(follow, true);
 	renew_lease_when_due(follow);
+	set_busy(follow, false);
 	count(bfs_lineage_at(follow->config.lineage, 0));
-	do {
+	while (wait_for_next(follow)) {
 		set_busy(follow, true);
 		look_and_note(follow);
 		if (bfs_elders_prune(follow->elders))
 			follow->renewed = 0;
 		renew_lease_when_due(follow);
 		set_busy(follow, false);
-	} while (wait_for_next(follow));
+	}
 	bfs_lease_free(bfs_steal(&follow->lease));
 	pthread_mutex_lock(&follow->lock);
 	follow->ended = true;
@@ -265,7 +267,7 @@ int bfs_follow_start(const struct bfs_follow_config *config, struct bfs_follow *
 	follow->config = *config;
 	follow->delay = config->interval;
 	follow->ended = true; /* until the thread runs */
-	follow->state.switched = time(NULL);
+	follow->state.switched = follow->state.checked = time(NULL);
 	pthread_mutex_init(&follow->lock, NULL);
 	r = make_wake(&follow->wake);
 	if (r == 0)

@@ -27,6 +27,8 @@ struct bfs_follow_config {
 
 struct bfs_follow;
 
+/* The ref was read just before, for the generation that is current; it is looked at next after
+ * `interval`. */
 int bfs_follow_start(const struct bfs_follow_config *config, struct bfs_follow **ret_follow);
 
 /*

@@ -16,6 +16,7 @@ struct listing {
 	struct bfs_buffer *buffer;
 	size_t size;	/* of the answer, at most */
 	uint64_t after; /* the cookie to go on from */
+	uint64_t last;	/* the cookie of what was added last */
 	const struct bfs_node *directory;
 	bool current; /* the directory is the current generation's */
 };
@@ -41,6 +42,7 @@ static int add_entry(struct listing *listing, const char *name, uint64_t cookie,
 	if (needed > room)
 		return FULL;
 	listing->buffer->length += needed;
+	listing->last = cookie;
 	return 0;
 }
 
@@ -110,14 +112,25 @@ int bfs_listing_fill(struct bfs_lineage *lineage, struct bfs_responder *responde
 	bool plus)
 {
 	struct bfs_node directory;
-	struct listing listing = {
-		request, look, plus, &responder->scratch, size, cookie, &directory, true};
-	int r = bfs_lineage_find(lineage, ino, &directory);
+	struct bfs_loaded *current = bfs_lineage_at(lineage, 0);
+	struct listing listing = {.request = request,
+		.look = look,
+		.plus = plus,
+		.buffer = &responder->scratch,
+		.size = size,
+		.after = cookie,
+		.last = cookie,
+		.directory = &directory};
+	int r;
+
+	bfs_buffer_clear(&responder->scratch);
+	if (cookie != 0 && bfs_loaded_is_end(current, ino, cookie))
+		return 0;
+	r = bfs_lineage_find(lineage, ino, &directory);
 
 	if (r == 0 && !S_ISDIR(directory.attributes.mode))
 		r = -ENOTDIR;
-	listing.current = r == 0 && directory.loaded == bfs_lineage_at(lineage, 0);
-	bfs_buffer_clear(&responder->scratch);
+	listing.current = r == 0 && directory.loaded == current;
 	if (r == 0)
 		r = bfs_buffer_reserve(&responder->scratch, size);
 	if (r == 0)
@@ -126,5 +139,7 @@ int bfs_listing_fill(struct bfs_lineage *lineage, struct bfs_responder *responde
 		r = add_computed(&listing);
 	if (r == 0)
 		r = add_tree(&listing);
+	if (r == 0 && listing.current)
+		bfs_loaded_note_end(current, ino, listing.last);
 	return r < 0 ? r : 0;
 }

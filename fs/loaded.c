@@ -14,6 +14,12 @@
 
 #define ANSWERS_MAX (64 * 1024) /* bytes of noted names */
 
+#define ENDS 256 /* of listings that are remembered */
+
+struct listing_end {
+	uint64_t directory, cookie;
+};
+
 struct bfs_loaded {
 	struct bfs_generation generation;
 	char *path; /* NULL: an empty prefix */
@@ -23,6 +29,7 @@ struct bfs_loaded {
 	struct bfs_tree *free[FREE_MAX];
 	unsigned free_count;
 	unsigned used_count;
+	struct listing_end ends[ENDS];
 	struct bfs_buffer answers;  /* directory, name and its NUL, directory... */
 	pthread_mutex_t count_lock; /* protects the two below, and is held while they are made */
 	bool counted;
@@ -167,6 +174,24 @@ void bfs_loaded_shrink(struct bfs_loaded *loaded)
 	pthread_mutex_unlock(&loaded->lock);
 	while (count > 0)
 		bfs_tree_close(trees[--count]);
+}
+
+void bfs_loaded_note_end(struct bfs_loaded *loaded, uint64_t directory, uint64_t cookie)
+{
+	pthread_mutex_lock(&loaded->lock);
+	loaded->ends[directory % ENDS] = (struct listing_end){directory, cookie};
+	pthread_mutex_unlock(&loaded->lock);
+}
+
+bool bfs_loaded_is_end(struct bfs_loaded *loaded, uint64_t directory, uint64_t cookie)
+{
+	const struct listing_end *end = &loaded->ends[directory % ENDS];
+	bool is_end;
+
+	pthread_mutex_lock(&loaded->lock);
+	is_end = end->directory == directory && end->cookie == cookie;
+	pthread_mutex_unlock(&loaded->lock);
+	return is_end;
 }
 
 void bfs_loaded_note_answer(struct bfs_loaded *loaded, uint64_t directory, const char *name)

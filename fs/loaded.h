@@ -34,6 +34,13 @@ int bfs_loaded_acquire(struct bfs_loaded *loaded, struct bfs_tree **ret_tree);
 void bfs_loaded_release(struct bfs_loaded *loaded, struct bfs_tree *tree);
 
 /*
+ * Remembers with which cookie the listing of a directory of this generation ended: the kernel asks
+ * once more after the end, for each directory. Any thread; the last few hundred are remembered.
+ */
+void bfs_loaded_note_end(struct bfs_loaded *loaded, uint64_t directory, uint64_t cookie);
+bool bfs_loaded_is_end(struct bfs_loaded *loaded, uint64_t directory, uint64_t cookie);
+
+/*
  * A connection of the caller's own, for work that takes long and must not keep a request waiting.
  * Closed by bfs_tree_close().
  */

@@ -14,6 +14,10 @@
 #define WAKE_INTERVAL                                                                              \
 	10 /* ms: a signal that came just before the read began has to be sent again */
 
+/* Threads that wait for a request at the same time: one takes it, another is there for the next. */
+#define LISTENERS_MIN 2
+#define LISTENERS_MAX 4
+
 struct thread {
 	struct bfs_responder responder;
 	struct bfs_responders *responders;
@@ -28,8 +32,13 @@ struct bfs_responders {
 	bfs_request_filter *filter; /* NULL: none */
 	void *filter_context;
 	pthread_key_t self; /* the thread's struct bfs_responder */
-	atomic_bool stop;
+	atomic_bool stop;   /* or the mount has gone */
 	atomic_uint running;
+	atomic_uint listening; /* wait for a request, or are about to */
+	unsigned listeners;    /* so many suffice */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	unsigned parked; /* under `lock` */
 	unsigned count;
 	struct thread threads[];
 };
@@ -48,6 +57,9 @@ int bfs_responders_new(unsigned count, struct bfs_responders **ret_responders)
 		return -r;
 	}
 	responders->count = count;
+	responders->listeners = sysconf(_SC_NPROCESSORS_ONLN) > 2 ? LISTENERS_MAX : LISTENERS_MIN;
+	pthread_mutex_init(&responders->lock, NULL);
+	pthread_cond_init(&responders->wake, NULL);
 	for (unsigned i = 0; i < count; i++) {
 		responders->threads[i].responder.index = i;
 		responders->threads[i].responders = responders;
@@ -63,14 +75,58 @@ void bfs_responders_set_filter(
 	responders->filter_context = context;
 }
 
+/*
+ * Waits until the number of those that listen is short of one more. The kernel hands requests to
+ * waiting threads in turn: with all of them waiting, each request would find a thread whose stack,
+ * buffers and processor caches are cold. So a few listen, and the last of these that gets a request
+ * calls another one.
+ */
+static void listen_or_park(struct bfs_responders *responders)
+{
+	if (atomic_fetch_add(&responders->listening, 1) < responders->listeners)
+		return;
+	atomic_fetch_sub(&responders->listening, 1);
+	pthread_mutex_lock(&responders->lock);
+	responders->parked++;
+	/* Looked at with `parked` set, so that whoever takes the last one off sees it. */
+	while (atomic_load(&responders->listening) > 0 && !atomic_load(&responders->stop))
+		pthread_cond_wait(&responders->wake, &responders->lock);
+	responders->parked--;
+	atomic_fetch_add(&responders->listening, 1);
+	pthread_mutex_unlock(&responders->lock);
+}
+
+static void leave_listening(struct bfs_responders *responders)
+{
+	if (atomic_fetch_sub(&responders->listening, 1) > 1)
+		return;
+	pthread_mutex_lock(&responders->lock);
+	if (responders->parked > 0)
+		pthread_cond_signal(&responders->wake);
+	pthread_mutex_unlock(&responders->lock);
+}
+
+static void stop_listening(struct bfs_responders *responders)
+{
+	pthread_mutex_lock(&responders->lock);
+	atomic_store(&responders->stop, true);
+	pthread_cond_broadcast(&responders->wake);
+	pthread_mutex_unlock(&responders->lock);
+}
+
 /* Requests until the mount goes or stop is set. */
 static void serve(struct bfs_responders *responders, struct bfs_responder *responder)
 {
 	struct fuse_buf request = {.mem = NULL};
 
 	while (!atomic_load(&responders->stop) && !fuse_session_exited(responders->session)) {
-		int r = fuse_session_receive_buf(responders->session, &request);
+		int r;
 
+		listen_or_park(responders);
+		r = atomic_load(&responders->stop)
+			    ? -EINTR
+			    : fuse_session_receive_buf(responders->session, &request);
+		leave_listening(responders);
 		if (r == -EINTR || r == -EAGAIN)
 			continue;
 		if (r <= 0)
@@ -81,6 +137,7 @@ static void serve(struct bfs_responders *responders, struct bfs_responder *respo
 		else
 			request = (struct fuse_buf){.mem = NULL};
 	}
+	stop_listening(responders);
 	free(request.mem);
 }
 
@@ -173,7 +230,7 @@ bool bfs_responders_stop(struct bfs_responders *responders, unsigned timeout)
 {
 	const struct timespec interval = {.tv_nsec = WAKE_INTERVAL * 1000000L};
 
-	atomic_store(&responders->stop, true);
+	stop_listening(responders);
 	for (unsigned waited = 0; wake(responders); waited += WAKE_INTERVAL) {
 		if (waited >= timeout)
 			return false;
@@ -192,5 +249,7 @@ void bfs_responders_free(struct bfs_responders *responders)
 	if (!responders)
 		return;
 	pthread_key_delete(responders->self);
+	pthread_mutex_destroy(&responders->lock);
+	pthread_cond_destroy(&responders->wake);
 	free(responders);
 }

@@ -1,7 +1,8 @@
 /*
  * The threads that take requests from the kernel, one at a time each, and answer them.
  *
- * Their number is fixed: a thread that comes and goes would take its index connection along. The
+ * Only a few of them wait for the kernel at the same time; when all of these are busy, more are
+ * called. Their number is fixed: a thread that comes and goes would take its index connection along. The
  * loop is ours, on libfuse's receive and process calls, because libfuse's own cannot end while one
  * of its threads is stuck in the store.
  */

@@ -92,32 +92,47 @@ static int format_lease(const struct bfs_lease *lease, const struct bfs_generati
 	return *ret_text ? 0 : -ENOMEM;
 }
 
-/* Never synced: after a power cut its holder is gone, and a heartbeat must not wait for a busy
- * disk. */
-static int write_staged(struct bfs_lease *lease, const char *text)
+/*
+ * Never synced: after a power cut its holder is gone, and a heartbeat must not wait for a busy
+ * disk.
+ */
+static int write_file(struct bfs_lease *lease, const char *path, int flags, const char *text)
 {
-	_cleanup_close_ int fd = openat(bfs_store_fd(lease->store), lease->staged,
-		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	_cleanup_close_ int fd = openat(bfs_store_fd(lease->store), path,
+		O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
 
 	return fd < 0 ? -errno : bfs_write_all(fd, text, strlen(text));
+}
+
+/*
+ * The first time there is nothing to replace, so it is written under its own name: a mount that
+ * begins waits for fewer round trips. Whoever reads it before it is complete finds no lease, as
+ * until now.
+ */
+static int write_lease(struct bfs_lease *lease, const char *text)
+{
+	int store_fd = bfs_store_fd(lease->store);
+	const char *written = lease->written ? lease->staged : lease->path;
+	int r = write_file(lease, written, lease->written ? O_TRUNC : O_EXCL, text);
+
+	if (r == 0 && lease->written && renameat(store_fd, lease->staged, store_fd, lease->path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlinkat(store_fd, written, 0);
+	return r;
 }
 
 int bfs_lease_renew(struct bfs_lease *lease, const struct bfs_generation *generations, size_t count,
 	struct bfs_error *error)
 {
-	int store_fd = bfs_store_fd(lease->store);
 	_cleanup_free_ char *text = NULL;
 	int r = format_lease(lease, generations, count, &text);
 
 	if (r < 0)
 		return r;
-	r = write_staged(lease, text);
-	if (r == 0 && renameat(store_fd, lease->staged, store_fd, lease->path) < 0)
-		r = -errno;
-	if (r < 0) {
-		unlinkat(store_fd, lease->staged, 0);
+	r = write_lease(lease, text);
+	if (r < 0)
 		return bfs_error_set(error, r, "writing the lease", lease->path, NULL);
-	}
 	lease->written = true;
 	return 0;
 }
