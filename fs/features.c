@@ -24,6 +24,7 @@ static const struct {
 	[BFS_FEATURE_ASYNC_READ] = {"async_read", FUSE_CAP_ASYNC_READ, false, 0},
 	[BFS_FEATURE_SPLICE] = {"splice", FUSE_CAP_SPLICE_WRITE, false, 0},
 	[BFS_FEATURE_SINGLE_CACHE] = {"single_cache", 0, true, 0},
+	[BFS_FEATURE_FORESIGHT] = {"foresight", 0, true, 0},
 	[BFS_FEATURE_EXPORT] = {"export", FUSE_CAP_EXPORT_SUPPORT, false, 0},
 };
 

@@ -23,6 +23,7 @@ enum bfs_feature {
 	BFS_FEATURE_ASYNC_READ,	     /* several reads of one file at once */
 	BFS_FEATURE_SPLICE,	     /* big reads go from file to kernel without a copy of ours */
 	BFS_FEATURE_SINGLE_CACHE, /* what was handed over goes from the page cache of the store */
+	BFS_FEATURE_FORESIGHT,	  /* what a program needs is read before it asks */
 	BFS_FEATURE_EXPORT,	  /* file handles, so that NFS can serve the mount on */
 	BFS_FEATURE_COUNT
 };

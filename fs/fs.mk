@@ -11,7 +11,9 @@ FS_SOURCES = \
 	fs/driver.c fs/driver.h \
 	fs/elders.c fs/elders.h \
 	fs/features.c fs/features.h \
+	fs/elf_needs.c fs/elf_needs.h \
 	fs/follow.c fs/follow.h \
+	fs/foresight.c fs/foresight.h \
 	fs/holders.c fs/holders.h \
 	fs/host.c fs/host.h \
 	fs/invalidation.c fs/invalidation.h \

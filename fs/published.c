@@ -9,6 +9,7 @@ struct published {
 	struct bfs_service_context context;
 	struct bfs_lineage *lineage;
 	struct bfs_reads *reads;
+	struct bfs_foresight *foresight;
 	struct bfs_driver driver;
 	struct bfs_follow *follow;
 };
@@ -21,6 +22,7 @@ static void close_published(void *service)
 		return;
 	bfs_follow_free(published->follow);
 	bfs_reads_free(published->reads);
+	bfs_foresight_free(published->foresight);
 	bfs_lineage_free(published->lineage);
 	free(published);
 }
@@ -63,8 +65,12 @@ static int make_parts(struct published *published)
 	int r = bfs_reads_new(
 		context->reader, context->stats, options->threads, &published->reads);
 
+	if (r == 0 && options->features & BFS_FEATURE_BIT(BFS_FEATURE_FORESIGHT))
+		r = bfs_foresight_new(published->lineage, context->reader,
+			bfs_store_prefix(context->store), &published->foresight);
 	if (r < 0)
 		return r;
+	bfs_reads_set_foresight(published->reads, published->foresight);
 	published->driver = (struct bfs_driver){
 		.lineage = published->lineage,
 		.responders = context->responders,
@@ -135,8 +141,9 @@ static int describe(void *service, json_t *document)
 static bool stop(void *service, unsigned timeout)
 {
 	struct published *published = service;
+	bool stopped = !published->follow || bfs_follow_stop(published->follow, timeout);
 
-	return !published->follow || bfs_follow_stop(published->follow, timeout);
+	return bfs_foresight_stop(published->foresight, timeout) && stopped;
 }
 
 const struct bfs_service_kind *bfs_published_kind(void)

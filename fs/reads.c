@@ -3,8 +3,10 @@
 #include "fs/reply.h"
 #include "lib/file.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /*
@@ -27,6 +29,7 @@ struct job {
 };
 
 struct bfs_reads {
+	struct bfs_foresight *foresight; /* NULL for none */
 	struct bfs_content_reader *reader;
 	struct bfs_stats *stats;
 	bool splice, single_cache;
@@ -71,6 +74,22 @@ void bfs_reads_configure(struct bfs_reads *reads, bool splice, bool single_cache
 {
 	reads->splice = splice;
 	reads->single_cache = single_cache;
+}
+
+void bfs_reads_set_foresight(struct bfs_reads *reads, struct bfs_foresight *foresight)
+{
+	reads->foresight = foresight;
+}
+
+/* The beginning of a program or a library: what it needs comes next. */
+static void foresee(struct bfs_reads *reads, const struct job *job, int fd, uint64_t position)
+{
+	char magic[SELFMAG];
+
+	if (job->offset == 0 && reads->foresight && job->size > SELFMAG &&
+		pread(fd, magic, SELFMAG, (off_t)position) == SELFMAG &&
+		memcmp(magic, ELFMAG, SELFMAG) == 0)
+		bfs_foresight_note(reads->foresight, &job->content);
 }
 
 /* A file that is too short would leave zeros behind in the kernel's page, without an error. */
@@ -135,10 +154,11 @@ static int reply(struct bfs_reads *reads, struct bfs_responder *responder, const
 	void *handle;
 	int fd, r;
 
-	r = bfs_content_open(reads->reader, &job->content, job->offset, job->size, &fd, &position,
-		&handle);
+	r = bfs_content_open(
+		reads->reader, &job->content, job->offset, job->size, &fd, &position, &handle);
 	if (r < 0)
 		return r;
+	foresee(reads, job, fd, position);
 	if (reads->splice && big)
 		r = reply_spliced(job, fd, position);
 	else

@@ -9,6 +9,7 @@
 #ifndef BFS_FS_READS_H
 #define BFS_FS_READS_H
 
+#include "fs/foresight.h"
 #include "fs/stats.h"
 #include "fs/responders.h"
 #include "index/content.h"
@@ -26,6 +27,10 @@ void bfs_reads_free(struct bfs_reads *reads);
  * are off at first, and to be set before the first request.
  */
 void bfs_reads_configure(struct bfs_reads *reads, bool splice, bool single_cache);
+
+/* Who is told when a program or a library is read from its beginning; NULL for nobody. Before the
+ * first request. */
+void bfs_reads_set_foresight(struct bfs_reads *reads, struct bfs_foresight *foresight);
 
 /*
  * Answers the request, now or later, by this responder or another, and counts it as begun at

@@ -302,15 +302,16 @@ int bfs_content_open(struct bfs_content_reader *reader, const struct bfs_content
 void bfs_content_want(struct bfs_content_reader *reader, const struct bfs_content *content,
 	uint64_t offset, uint64_t length)
 {
-	int fd;
+	uint64_t position = offset + (content->packed ? content->offset : 0);
+	struct open_file *file;
 
-	if (!reader->cache || content->size == 0)
+	if (content->size == 0 || use_file(reader, content, &file) < 0)
 		return;
-	if (bfs_cache_open(reader->cache, content, &fd) == 0)
-		close(fd);
+	if (file->fetch)
+		bfs_fetch_want(reader->fetcher, content, position, length);
 	else
-		bfs_fetch_want(reader->fetcher, content,
-			offset + (content->packed ? content->offset : 0), length);
+		posix_fadvise(file->fd, (off_t)position, (off_t)length, POSIX_FADV_WILLNEED);
+	bfs_content_close(reader, file);
 }
 
 int bfs_content_bring(struct bfs_content_reader *reader, const struct bfs_content *content,

@@ -71,7 +71,10 @@ int bfs_content_open(struct bfs_content_reader *reader, const struct bfs_content
 	uint64_t offset, size_t length, int *ret_fd, uint64_t *ret_position, void **ret_handle);
 void bfs_content_close(struct bfs_content_reader *reader, void *handle);
 
-/* Says that these bytes will be asked for soon. With a cache they are brought in the background; else nothing. */
+/*
+ * Says that these bytes will be asked for soon: they are brought into the cache, or from the disk into memory, in the
+ * background. Opening the file is waited for.
+ */
 void bfs_content_want(struct bfs_content_reader *reader, const struct bfs_content *content,
 	uint64_t offset, uint64_t length);
 

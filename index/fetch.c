@@ -20,7 +20,7 @@
 #define FETCHES_MAX 160
 
 /* Without a reader that waits for this long, the store is free for what nobody waits for. */
-#define IDLE_AFTER 20 /* ms */
+#define IDLE_AFTER 100 /* ms */
 
 #define GIVEN_UP     64 /* files remembered */
 #define GIVEN_UP_FOR 60 /* seconds */
@@ -40,6 +40,7 @@ struct bfs_fetch {
 	struct bfs_fetch *next;	    /* in the fetcher's list while it is under way */
 	enum state state;
 	bool listed;
+	bool urgent;	/* somebody waits until it is in the cache */
 	int error;	/* of STATE_FAILED */
 	unsigned users; /* the list is one */
 	int from_fd, to_fd;
@@ -325,7 +326,7 @@ static bool do_urgent(struct bfs_fetcher *fetcher)
 		}
 		if (fetch->state != STATE_OPEN)
 			continue;
-		if (bfs_blocks_complete(&fetch->blocks)) {
+		if (bfs_blocks_complete(&fetch->blocks) && fetch->urgent) {
 			finish(fetch);
 			return true;
 		}
@@ -343,26 +344,43 @@ static bool do_urgent(struct bfs_fetcher *fetcher)
 	return false;
 }
 
-/* With the lock held: brings something for the cache's sake. `ret_later`: there is such work. */
+/* With the lock held: whether the fetch has something to do that nobody waits for. */
+static bool has_filling(const struct bfs_fetch *fetch)
+{
+	return fetch->state == STATE_OPEN &&
+	       (bfs_blocks_has_missing(&fetch->blocks) || bfs_blocks_complete(&fetch->blocks));
+}
+
+/* With the lock held: brings some of it, or checks and keeps it. */
+static void fill(struct bfs_fetch *fetch)
+{
+	struct bfs_run run;
+
+	if (bfs_blocks_complete(&fetch->blocks)) {
+		finish(fetch);
+		return;
+	}
+	run = bfs_blocks_take_next(&fetch->blocks);
+	/* What the store does not give now it may give to a reader. */
+	if (bring(fetch, run) < 0)
+		give_up(fetch, -EIO);
+}
+
+/* With the lock held: does something for the cache's sake. `ret_later`: there is such work. */
 static bool do_filling(struct bfs_fetcher *fetcher, bool *ret_later)
 {
 	*ret_later = false;
 	for (struct bfs_fetch *fetch = fetcher->first; fetch; fetch = fetch->next) {
-		struct bfs_run run;
-
-		if (fetch->state != STATE_OPEN || !bfs_blocks_has_missing(&fetch->blocks))
+		if (!has_filling(fetch))
 			continue;
 		if (fetcher->filling >= IDLE_LOAD)
 			return false;
 		*ret_later = true;
 		if (!is_idle(fetcher))
 			return false;
-		run = bfs_blocks_take_next(&fetch->blocks);
 		fetch->users++;
 		fetcher->filling++;
-		/* What the store does not give now it may give to a reader. */
-		if (bring(fetch, run) < 0)
-			give_up(fetch, -EIO);
+		fill(fetch);
 		fetcher->filling--;
 		unuse(fetch);
 		return true;
@@ -582,6 +600,7 @@ int bfs_fetch_finish(struct bfs_fetch *fetch)
 	int r;
 
 	pthread_mutex_lock(&fetcher->lock);
+	fetch->urgent = true;
 	bfs_blocks_want(&fetch->blocks, 0, fetch->size);
 	pthread_cond_broadcast(&fetcher->work);
 	while (fetch->state < STATE_KEPT) {

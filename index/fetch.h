@@ -9,8 +9,8 @@
  * first bytes come with the first answer of the store. Threads of the fetcher bring the rest, in
  * reads of 1 MiB, several at once: of a pack at once, since its neighbours are asked for next; of
  * an object what bfs_fetch_want() named and what lies ahead of a reader that goes through it in
- * order, and the remainder when nobody waits for the store. When all of it is there it is checked
- * and kept in the cache (index/cache.h).
+ * order, and the remainder when nobody waits for the store. Then, too, what is complete is checked and
+ * kept in the cache (index/cache.h).
  *
  * Bytes are handed out as they come, before the whole can be checked, as they would be by the
  * store itself; what turns out not to have its digest is dropped, logged, and not fetched again for

@@ -1,5 +1,6 @@
 # Tests speak TAP. C_TESTS are programs built from one file each; SCRIPT_TESTS run as they are.
 C_TESTS = \
+	tests/fs/test-elf-needs \
 	tests/fs/test-mountinfo \
 	tests/fs/test-options \
 	tests/index/test-cache \
@@ -87,6 +88,7 @@ SCRIPT_TESTS = \
 
 tests_fs_mktree_SOURCES = tests/fs/mktree.c
 tests_fs_stuckfs_SOURCES = tests/fs/stuckfs.c
+tests_fs_test_elf_needs_SOURCES = tests/fs/test-elf-needs.c
 tests_fs_test_mountinfo_SOURCES = tests/fs/test-mountinfo.c
 tests_fs_test_options_SOURCES = tests/fs/test-options.c
 tests_index_test_diff_SOURCES = tests/index/test-diff.c

@@ -56,6 +56,26 @@ check "gives what is right" contents
 is "and says so" "$(json 'd["contents"]["cache"]["damaged"]')" 1
 "$BREWFS" umount "$MNT"
 
+# --- ahead of the loader ---
+mkdir -p "$SCRATCH/host/bin" "$SCRATCH/host/lib" "$SCRATCH/elf"
+cp /bin/bash "$SCRATCH/host/bin/bash"
+ldd /bin/bash | awk '$3 ~ /^\// { print $3 }' | xargs -I{} cp -L {} "$SCRATCH/host/lib"
+libraries=$(ls "$SCRATCH/host/lib" | wc -l)
+printf 'import bin %s\nimport lib %s\n' "$SCRATCH/host/bin" "$SCRATCH/host/lib" |
+	"$MKTREE" "$SCRATCH/elf" $REF > /dev/null || exit 1
+rm -rf "$BREWFS_CACHE/objects"
+check "a program is mounted" "$BREWFS" mount "$SCRATCH/elf" "$MNT" -o cache=on
+head -c 100 "$MNT/bin/bash" > /dev/null
+check "when its header is read, its libraries come" wait_for 100 sh -c "
+	[ \"\$(find '$BREWFS_CACHE/objects' -type f | wc -l)\" = $((libraries + 1)) ]"
+"$BREWFS" umount "$MNT"
+rm -rf "$BREWFS_CACHE/objects"
+check "unless that is off" "$BREWFS" mount "$SCRATCH/elf" "$MNT" -o cache=on,no_foresight
+head -c 100 "$MNT/bin/bash" > /dev/null
+wait_for 50 sh -c "find '$BREWFS_CACHE/objects' -type f | grep -q ."
+is "then the program comes alone" "$(find "$BREWFS_CACHE/objects" -type f | wc -l)" 1
+"$BREWFS" umount "$MNT"
+
 # --- as the options say ---
 rm -rf "$BREWFS_CACHE/objects" "$BREWFS_CACHE/packs"
 check "without a cache" "$BREWFS" mount "$STORE" "$MNT" -o cache=off
