@@ -76,6 +76,7 @@ SCRIPT_TESTS = \
 	tests/system/test-fresh.py \
 	tests/system/test-hostile.py \
 	tests/system/test-kill.py \
+	tests/system/test-lambda.py \
 	tests/system/test-links.py \
 	tests/system/test-local.py \
 	tests/system/test-main.py \
