@@ -42,7 +42,7 @@ static const struct object session_objects[] = {
 	{"node",
 		"CREATE TABLE node(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER,"
 		" rdev INTEGER NOT NULL, atime INTEGER NOT NULL, ctime INTEGER NOT NULL,"
-		" local INTEGER NOT NULL, quiet INTEGER NOT NULL)"},
+		" local INTEGER NOT NULL, quiet INTEGER NOT NULL, epoch INTEGER NOT NULL)"},
 	{"xattr",
 		"CREATE TABLE xattr(ino INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL,"
 		" PRIMARY KEY(ino, name)) WITHOUT ROWID"},

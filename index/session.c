@@ -131,19 +131,6 @@ const char *bfs_session_base_path(const struct bfs_session *session)
 
 /* --- a new base --- */
 
-static int vacuum_into(sqlite3 *db, const char *path)
-{
-	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
-	int r = bfs_db_exec(db, "PRAGMA query_only=OFF");
-
-	if (r == 0)
-		r = bfs_db_prepare(db, "VACUUM INTO ?1", &stmt);
-	if (r < 0)
-		return r;
-	sqlite3_bind_text(stmt, 1, path, -1, SQLITE_STATIC);
-	return bfs_db_run(stmt);
-}
-
 /*
  * What no index can have is left out: files whose content is not in the store, because they are
  * not committed, and types that are made in sessions alone.
@@ -174,25 +161,29 @@ static int sync_path(const char *path)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+static int copy_index(struct bfs_session *session, const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : bfs_worktree_enter(session->worktree);
+
+	if (r < 0)
+		return r;
+	return bfs_worktree_leave(session->worktree, bfs_log_copy_index(session->worktree, fd));
+}
+
 /* The index of the working copy as a file of its own. */
 static int write_base(struct bfs_session *session, const char *path, struct bfs_error *error)
 {
-	_cleanup_free_ char *index = bfs_format("%s/" SESSION_INDEX, session->path);
-	_cleanup_tree_ struct bfs_tree *tree = NULL;
 	_cleanup_db_ sqlite3 *db = NULL;
-	int r = index ? bfs_tree_open(index, BFS_TREE_SESSION_READ, &tree, error) : -ENOMEM;
+	int r = copy_index(session, path);
 
-	if (r == 0)
-		r = vacuum_into(tree->db, path);
-	if (r == 0)
-		r = bfs_db_open(path, BFS_DB_WRITE, &db, error);
+	if (r < 0)
+		return bfs_error_set(error, r, "copying the index", path, NULL);
+	r = bfs_db_open(path, BFS_DB_WRITE, &db, error);
 	if (r == 0)
 		r = make_index(db);
 	if (r < 0)
-		return bfs_error_set(error, r, "copying the index", path, "%s",
-			sqlite3_errmsg(db     ? db
-				       : tree ? tree->db
-					      : NULL));
+		return bfs_error_set(error, r, "copying the index", path, "%s", sqlite3_errmsg(db));
 	bfs_db_close(bfs_steal(&db));
 	r = sync_path(path);
 	return r < 0 ? bfs_error_set(error, r, "copying the index", path, NULL) : 0;
@@ -233,15 +224,15 @@ int bfs_session_set_base(struct bfs_session *session, const struct bfs_generatio
 	path = name ? bfs_format("%s/%s", session->path, name) : NULL;
 	if (!path)
 		return -ENOMEM;
-	r = bfs_worktree_sync(session->worktree);
-	if (r < 0)
-		return bfs_error_set(error, r, "syncing the session", session->path, NULL);
 	r = write_base(session, path, error);
 	if (r < 0) {
 		unlink(path);
 		return r;
 	}
-	return switch_base(session, generation, bfs_steal(&name), error);
+	r = switch_base(session, generation, bfs_steal(&name), error);
+	if (r == 0)
+		r = bfs_worktree_begin_epoch(session->worktree);
+	return r < 0 ? bfs_error_set(error, r, "replacing the base", session->path, NULL) : 0;
 }
 
 /* --- the end of a session --- */

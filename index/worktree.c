@@ -149,7 +149,7 @@ static int initialise(struct bfs_worktree *worktree, struct bfs_store *store, co
 
 	worktree->store = store;
 	worktree->directory_fd = worktree->data_fd = -1;
-	worktree->log_fd = worktree->shm_fd = -1;
+	worktree->index_fd = worktree->log_fd = worktree->shm_fd = -1;
 	worktree->uid = geteuid();
 	worktree->gid = getegid();
 	worktree->transaction = 1;
@@ -269,6 +269,7 @@ void bfs_worktree_close(struct bfs_worktree *worktree)
 	free(worktree->fragile.inos);
 	free(worktree->doomed.inos);
 	free(worktree->removable.inos);
+	bfs_cleanup_close(&worktree->index_fd);
 	bfs_cleanup_close(&worktree->log_fd);
 	bfs_cleanup_close(&worktree->shm_fd);
 	bfs_cleanup_close(&worktree->data_fd);
@@ -350,6 +351,18 @@ void bfs_worktree_thaw(struct bfs_worktree *worktree)
 	bfs_worktree_commit(worktree);
 	pthread_cond_broadcast(&worktree->thawed);
 	pthread_mutex_unlock(&worktree->lock);
+}
+
+int bfs_worktree_begin_epoch(struct bfs_worktree *worktree)
+{
+	int r = bfs_worktree_enter(worktree);
+
+	if (r < 0)
+		return r;
+	r = bfs_worktree_run(worktree, WORKTREE_SAVE_EPOCH, worktree->epoch + 1);
+	if (r == 0)
+		worktree->epoch++;
+	return bfs_worktree_leave_change(worktree, r);
 }
 
 struct bfs_tree *bfs_worktree_tree(struct bfs_worktree *worktree)

@@ -184,8 +184,9 @@ void bfs_worktree_thaw(struct bfs_worktree *worktree);
 struct bfs_tree *bfs_worktree_tree(struct bfs_worktree *worktree);
 
 /*
- * Calls `visit` for each inode with a node row, in order of their numbers, while frozen; a negative
- * errno ends it. `visit` may open data and stat. `orphan` is false: orphans have no rows.
+ * Calls `visit` for each inode that was made or changed since the base was made, and for all with
+ * local content, in order of their numbers, while frozen; a negative errno ends it. `visit` may
+ * open data and stat. `orphan` is false: orphans have no rows.
  */
 typedef int bfs_worktree_node_visitor(void *context, uint64_t ino, bool local, bool orphan);
 int bfs_worktree_visit_nodes(

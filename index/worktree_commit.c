@@ -11,8 +11,10 @@ int bfs_worktree_visit_nodes(
 
 	if (!worktree->snapshot)
 		return -EINVAL;
-	r = bfs_db_prepare(
-		worktree->snapshot->db, "SELECT ino, local FROM node ORDER BY ino", &stmt);
+	r = bfs_db_prepare(worktree->snapshot->db,
+		"SELECT ino, local FROM node WHERE epoch>=?1 OR local<>0 ORDER BY ino", &stmt);
+	if (r == 0)
+		sqlite3_bind_int64(stmt, 1, (int64_t)worktree->epoch);
 	while (r >= 0 && (r = bfs_db_step(stmt)) > 0) {
 		int64_t ino = sqlite3_column_int64(stmt, 0);
 

@@ -3,6 +3,8 @@
 #include <limits.h>
 #include <string.h>
 
+#define BLOCK_SIZE 4096 /* bytes */
+
 static struct worktree_inode **bucket_of(struct bfs_worktree *worktree, uint64_t ino)
 {
 	return &worktree->buckets[ino & (WORKTREE_BUCKETS - 1)];
@@ -250,6 +252,7 @@ static int write_node(struct bfs_worktree *worktree, const struct worktree_inode
 	sqlite3_bind_int64(stmt, 6, inode->ctime);
 	sqlite3_bind_int(stmt, 7, inode->is_local);
 	sqlite3_bind_int64(stmt, 8, inode->quiet);
+	sqlite3_bind_int64(stmt, 9, (int64_t)worktree->epoch);
 	return bfs_db_run(stmt);
 }
 
@@ -375,15 +378,18 @@ int bfs_inode_fill_stat(
 		.st_gid = inode->gid == WORKTREE_NOBODY ? worktree->gid : inode->gid,
 		.st_rdev = inode->rdev,
 		.st_size = (off_t)inode->size,
-		.st_blksize = 4096,
+		.st_blksize = BLOCK_SIZE,
 		.st_atim = bfs_file_timespec(inode->atime),
 		.st_mtim = bfs_file_timespec(inode->mtime),
 		.st_ctim = bfs_file_timespec(inode->ctime),
 	};
 	int r = 0;
 
-	if (S_ISREG(inode->mode)) /* of a stored content: as if in blocks of 4 KiB */
-		stat.st_blocks = (blkcnt_t)((inode->size + 4095) / 4096 * 8);
+	if (S_ISDIR(inode->mode))
+		stat.st_size = BLOCK_SIZE;
+	if (!S_ISLNK(inode->mode)) /* of a stored content: as if in such blocks */
+		stat.st_blocks = (blkcnt_t)((stat.st_size + BLOCK_SIZE - 1) / BLOCK_SIZE *
+					    (BLOCK_SIZE / 512));
 	if (inode->is_local)
 		r = fill_local(worktree, inode, &stat);
 	if (r == 0)

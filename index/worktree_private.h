@@ -66,6 +66,7 @@ enum worktree_statement {
 	WORKTREE_BEGIN,
 	WORKTREE_COMMIT,
 	WORKTREE_SAVE_NEXT_INO,
+	WORKTREE_SAVE_EPOCH,
 	WORKTREE_FIND_NAME,
 	WORKTREE_ANY_NAME,
 	WORKTREE_INSERT_NAME,
@@ -162,7 +163,7 @@ struct bfs_worktree {
 	pthread_cond_t wake;   /* the background thread */
 	pthread_cond_t thawed; /* frozen became false */
 	pthread_cond_t copied; /* some inode's is_copying became false */
-	pthread_cond_t idle;   /* writers became 0 */
+	pthread_cond_t idle;   /* writers became 0, or is_writing_back false */
 	pthread_t thread;
 	bool has_thread, stop;
 
@@ -191,14 +192,16 @@ struct bfs_worktree {
 	struct worktree_inos doomed;	/* once the transaction is committed */
 	struct worktree_inos removable; /* now; by the background thread */
 
-	uint64_t transaction; /* the open one's number */
-	uint64_t pending;     /* changes in it */
-	uint64_t synced;      /* all transactions up to this one are durable */
-	int log_fd, shm_fd;   /* index.sqlite-wal and -shm */
-	bool has_reserve;     /* of WORKTREE_LOG_RESERVE */
-	bool is_full;	      /* the disk, so far that nothing new is begun */
+	uint64_t transaction;	      /* the open one's number */
+	uint64_t pending;	      /* changes in it */
+	uint64_t synced;	      /* all transactions up to this one are durable */
+	int index_fd, log_fd, shm_fd; /* index.sqlite, -wal and -shm */
+	bool is_writing_back;	      /* the log, without the lock */
+	bool has_reserve;	      /* of WORKTREE_LOG_RESERVE */
+	bool is_full;		      /* the disk, so far that nothing new is begun */
 	uint64_t changes, transactions, syncs;
-	int64_t names; /* in the tree; -1: not counted yet */
+	int64_t names;	/* in the tree; -1: not counted yet */
+	uint64_t epoch; /* new bases so far; a node has that of its last change */
 };
 
 /* --- worktree.c --- */
@@ -208,6 +211,9 @@ int bfs_worktree_open(struct bfs_store *store, const char *directory,
 	struct bfs_worktree **ret_worktree, struct bfs_error *error);
 /* Commits, and closes. NULL is allowed. */
 void bfs_worktree_close(struct bfs_worktree *worktree);
+
+/* While frozen, all stored: what is changed from now on is changed since the new base. No lock. */
+int bfs_worktree_begin_epoch(struct bfs_worktree *worktree);
 
 /* Takes the lock. -EIO where the worktree is broken; the lock is then not held. */
 int bfs_worktree_enter(struct bfs_worktree *worktree);
@@ -247,6 +253,9 @@ int bfs_log_open(struct bfs_worktree *worktree);
 int bfs_log_sync(struct bfs_worktree *worktree);
 /* Writes it back into the file once it is long. Gives the lock back meanwhile. */
 void bfs_log_limit(struct bfs_worktree *worktree);
+/* Commits, writes all of the log back, and copies the file. -EBUSY where another process reads it.
+ */
+int bfs_log_copy_index(struct bfs_worktree *worktree, int to_fd);
 
 /* --- worktree_sync.c --- */
 

@@ -117,12 +117,24 @@ static int find_lost(struct bfs_worktree *worktree)
 	return r;
 }
 
+static int load_epoch(struct bfs_worktree *worktree)
+{
+	int64_t epoch = 0;
+	int r = bfs_db_get_int64(
+		worktree->tree->db, "SELECT value FROM value WHERE key='session_epoch'", &epoch);
+
+	worktree->epoch = (uint64_t)epoch;
+	return r == -ENOENT ? 0 : r;
+}
+
 int bfs_worktree_recover(struct bfs_worktree *worktree, struct bfs_error *error)
 {
 	int r;
 
 	pthread_mutex_lock(&worktree->lock);
-	r = sweep_data(worktree);
+	r = load_epoch(worktree);
+	if (r == 0)
+		r = sweep_data(worktree);
 	if (r == 0)
 		r = find_lost(worktree);
 	/* Those of inodes that had no name any more. */

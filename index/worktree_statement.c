@@ -7,6 +7,7 @@ static const char *const texts[WORKTREE_STATEMENTS] = {
 	[WORKTREE_BEGIN] = "BEGIN IMMEDIATE",
 	[WORKTREE_COMMIT] = "COMMIT",
 	[WORKTREE_SAVE_NEXT_INO] = "UPDATE value SET value=?1 WHERE key='next_ino'",
+	[WORKTREE_SAVE_EPOCH] = "INSERT OR REPLACE INTO value VALUES('session_epoch', ?1)",
 	[WORKTREE_FIND_NAME] = "SELECT cookie, name, ino FROM dirent"
 			       " WHERE parent=?1 AND cookie BETWEEN ?2 AND ?3 ORDER BY cookie",
 	[WORKTREE_ANY_NAME] = "SELECT 1 FROM dirent WHERE parent=?1 LIMIT 1",
@@ -28,7 +29,7 @@ static const char *const texts[WORKTREE_STATEMENTS] = {
 				  " object=?6, parent=?7 WHERE ino=?1",
 	[WORKTREE_DELETE_INODE] = "DELETE FROM inode WHERE ino=?1",
 	[WORKTREE_WRITE_NODE] =
-		"INSERT OR REPLACE INTO node VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+		"INSERT OR REPLACE INTO node VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[WORKTREE_DELETE_NODE] = "DELETE FROM node WHERE ino=?1",
 	[WORKTREE_GET_XATTR] = "SELECT value FROM xattr WHERE ino=?1 AND name=?2",
 	[WORKTREE_LIST_XATTRS] = "SELECT name FROM xattr WHERE ino=?1 ORDER BY name",

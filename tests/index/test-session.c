@@ -143,6 +143,24 @@ static void test_create_from(void)
 	ok(!exists("from"), "nothing of it is left");
 }
 
+static int count_node(void *context, uint64_t ino, bool local, bool orphan)
+{
+	(void)ino, (void)local, (void)orphan;
+	++*(int *)context;
+	return 0;
+}
+
+/* Of those that changed since the base was made. */
+static int count_nodes(struct bfs_worktree *tree)
+{
+	int count = 0;
+
+	bfs_worktree_freeze(tree);
+	bfs_worktree_visit_nodes(tree, count_node, &count);
+	bfs_worktree_thaw(tree);
+	return count;
+}
+
 static void test_set_base(void)
 {
 	struct bfs_generation generation = {.number = 9, .size = 5};
@@ -160,6 +178,9 @@ static void test_set_base(void)
 	bfs_worktree_freeze(tree);
 	is_int(bfs_session_set_base(session, &generation, NULL), 0, "the base is replaced");
 	bfs_worktree_thaw(tree);
+	is_int(count_nodes(tree), 1, "only local contents have changed since");
+	bfs_worktree_set_attributes(tree, ino_of(tree, "opt"), BFS_SET_MODE, &st, &st);
+	is_int(count_nodes(tree), 2, "and what is changed");
 	is_int(bfs_session_info(session)->base.number, 9, "it has another generation");
 	is_int(bfs_tree_open(bfs_session_base_path(session), BFS_TREE_READ, &base, NULL), 0,
 		"it is an index as any other");
@@ -172,6 +193,7 @@ static void test_set_base(void)
 	ok(!exists("two/base.sqlite"), "the old base is gone");
 	session = fixture_open(store, "two");
 	is_int(bfs_session_info(session)->base.number, 9, "so it is after reopening");
+	is_int(count_nodes(bfs_session_worktree(session)), 2, "and what changed since is known");
 	ok(has_bytes(store, bfs_session_worktree(session), "new/local", "x"),
 		"the working copy is as it was");
 	ok(is_sound(bfs_session_worktree(session)), "and sound");
