@@ -2,6 +2,7 @@
 
 #include "fs/control.h"
 #include "fs/driver.h"
+#include "fs/handshake.h"
 #include "fs/mountpoint.h"
 #include "fs/report.h"
 #include "index/cache.h"
@@ -311,6 +312,10 @@ int bfs_daemon_mount(struct bfs_daemon *daemon, struct bfs_error *error)
 		return bfs_error_set(
 			error, -EPERM, "mounting", mountpoint, "%s", explain_mount_failure());
 	daemon->mounted = true;
+	r = bfs_handshake(daemon->session, daemon->config.kind->kernel_flags);
+	if (r < 0)
+		return bfs_error_set(
+			error, r, "mounting", mountpoint, "the kernel's first request failed");
 	r = bfs_responders_start(daemon->responders, daemon->session, daemon->fds[EVENT_ENDED]);
 	if (r < 0)
 		return bfs_error_set(error, r, "starting threads", NULL, NULL);

@@ -14,6 +14,7 @@ FS_SOURCES = \
 	fs/elf_needs.c fs/elf_needs.h \
 	fs/follow.c fs/follow.h \
 	fs/foresight.c fs/foresight.h \
+	fs/handshake.c fs/handshake.h \
 	fs/holders.c fs/holders.h \
 	fs/host.c fs/host.h \
 	fs/invalidation.c fs/invalidation.h \

@@ -205,6 +205,11 @@ int bfs_responders_start(
 	return 0;
 }
 
+struct fuse_session *bfs_responders_session(const struct bfs_responders *responders)
+{
+	return responders->session;
+}
+
 struct bfs_responder *bfs_responders_self(struct bfs_responders *responders)
 {
 	return pthread_getspecific(responders->self);

@@ -18,7 +18,9 @@ struct bfs_responders;
 struct bfs_responder {
 	unsigned index;		   /* from 0 */
 	struct bfs_buffer scratch; /* for building replies */
-	bool anonymous; /* the request makes a file without a name (fs/session_driver.h) */
+	/* Of the request at hand, for the driver of sessions (fs/session_driver.h): */
+	bool anonymous;	      /* it makes a file without a name */
+	bool drop_privileges; /* it is to clear set-id bits */
 };
 
 int bfs_responders_new(unsigned count, struct bfs_responders **ret_responders);
@@ -43,6 +45,9 @@ void bfs_responders_process(struct bfs_responders *responders, struct fuse_buf *
  */
 int bfs_responders_start(
 	struct bfs_responders *responders, struct fuse_session *session, int ended_fd);
+
+/* NULL before the start. */
+struct fuse_session *bfs_responders_session(const struct bfs_responders *responders);
 
 /* The calling responder. */
 struct bfs_responder *bfs_responders_self(struct bfs_responders *responders);

@@ -29,6 +29,7 @@ struct bfs_service_context {
 
 struct bfs_service_kind {
 	const char *mount_options; /* "ro,noatime" */
+	uint32_t kernel_flags;	   /* wanted besides those that libfuse asks for (fs/handshake.h) */
 	bool writable;		   /* the kernel may hold what was not written yet */
 
 	int (*open)(const struct bfs_service_context *context, void **ret_service,

@@ -40,14 +40,32 @@ static unsigned translate_set(int to_set)
 	return set;
 }
 
+/* Clears set-id bits as well, in the mode that is to be set or the one that the file has. */
+static int add_drop(struct bfs_session_call *call, uint64_t ino, unsigned *set, struct stat *stat)
+{
+	struct stat now;
+	int r = *set & BFS_SET_MODE ? 0 : bfs_worktree_stat(call->worktree, ino, &now);
+
+	if (r < 0)
+		return r;
+	stat->st_mode = bfs_session_mode_without_privileges(
+		*set & BFS_SET_MODE ? stat->st_mode : now.st_mode);
+	if (!(*set & BFS_SET_MODE) && stat->st_mode != now.st_mode)
+		*set |= BFS_SET_MODE;
+	return 0;
+}
+
 void bfs_session_on_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *stat, int to_set,
 	struct fuse_file_info *file)
 {
 	struct bfs_session_call call = bfs_session_call_begin(request, BFS_OP_SETATTR);
+	unsigned set = translate_set(to_set);
 	struct stat now;
-	int r = bfs_worktree_set_attributes(call.worktree, ino, translate_set(to_set), stat, &now);
+	int r = call.responder->drop_privileges ? add_drop(&call, ino, &set, stat) : 0;
 
 	(void)file;
+	if (r == 0)
+		r = bfs_worktree_set_attributes(call.worktree, ino, set, stat, &now);
 	if (r == 0)
 		fuse_reply_attr(request, &now, call.driver->timeout);
 	bfs_session_call_end(&call, r);

@@ -42,6 +42,12 @@ void bfs_session_forget(struct bfs_session_driver *driver, uint64_t ino, uint64_
 /* The inode lost a name: it goes when nobody knows it. */
 void bfs_session_doom(struct bfs_session_driver *driver, uint64_t ino);
 
+/* The mode of a regular file after a change by somebody without privileges (inode(7)). */
+mode_t bfs_session_mode_without_privileges(mode_t mode);
+
+/* Clears set-id bits, after bytes were changed by somebody without privileges. */
+int bfs_session_drop_privileges(struct bfs_session_call *call, uint64_t ino);
+
 /* session_names.c */
 void bfs_session_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
 void bfs_session_on_forget(fuse_req_t request, fuse_ino_t ino, uint64_t lookups);

@@ -141,6 +141,8 @@ void bfs_session_on_write_buf(fuse_req_t request, fuse_ino_t ino, struct fuse_bu
 		n = copy_in(data.fd, bytes, offset);
 		bfs_worktree_data_close(call.worktree, &data, true);
 	}
+	if (n > 0 && call.responder->drop_privileges)
+		bfs_session_drop_privileges(&call, ino);
 	if (n >= 0) {
 		call.bytes = (uint64_t)n;
 		fuse_reply_write(request, (size_t)n);
@@ -169,6 +171,12 @@ void bfs_session_on_fsyncdir(
 	synchronise(request, BFS_OP_FSYNCDIR, ino, data_only);
 }
 
+/* Requests that do not say whether set-id bits are to stay: they do for root (CAP_FSETID). */
+static bool is_privileged(const struct bfs_session_call *call)
+{
+	return fuse_req_ctx(call->request)->uid == 0;
+}
+
 void bfs_session_on_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset,
 	off_t length, struct fuse_file_info *file)
 {
@@ -183,6 +191,8 @@ void bfs_session_on_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_
 		while (r == -EINTR);
 		bfs_worktree_data_close(call.worktree, &data, true);
 	}
+	if (r == 0 && !is_privileged(&call))
+		bfs_session_drop_privileges(&call, ino);
 	bfs_session_call_finish(&call, r);
 }
 
@@ -255,6 +265,8 @@ void bfs_session_on_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t f
 			length < COPY_MAX ? length : COPY_MAX);
 		bfs_worktree_data_close(call.worktree, &data, n > 0);
 	}
+	if (n > 0 && !is_privileged(&call))
+		bfs_session_drop_privileges(&call, to);
 	if (n >= 0) {
 		call.bytes = (uint64_t)n;
 		fuse_reply_write(request, (size_t)n);

@@ -82,12 +82,40 @@ void bfs_session_doom(struct bfs_session_driver *driver, uint64_t ino)
 		bfs_worktree_release(driver->worktree, ino);
 }
 
+int bfs_session_drop_privileges(struct bfs_session_call *call, uint64_t ino)
+{
+	struct fuse_session *session = bfs_responders_session(call->driver->responders);
+	struct stat stat;
+	int r = bfs_worktree_stat(call->worktree, ino, &stat);
+	mode_t mode;
+
+	if (r < 0)
+		return r;
+	mode = bfs_session_mode_without_privileges(stat.st_mode);
+	if (mode == stat.st_mode)
+		return 0;
+	stat.st_mode = mode;
+	r = bfs_worktree_set_attributes(call->worktree, ino, BFS_SET_MODE, &stat, &stat);
+	/* The kernel takes the mode that it has for the right one. */
+	if (r == 0)
+		fuse_lowlevel_notify_inval_inode(session, ino, -1, 0);
+	return r;
+}
+
+mode_t bfs_session_mode_without_privileges(mode_t mode)
+{
+	if (!S_ISREG(mode))
+		return mode;
+	mode &= ~(mode_t)S_ISUID;
+	return mode & S_IXGRP ? mode & ~(mode_t)S_ISGID : mode;
+}
+
 /* What libfuse wants by default and does not fit here. */
 static void refuse_defaults(struct fuse_conn_info *connection)
 {
 	/* O_TRUNC would come with an OPEN, and none is sent. */
 	connection->want &= ~(unsigned)FUSE_CAP_ATOMIC_O_TRUNC;
-	/* The kernel clears set-id bits, by SETATTR. */
+	/* Only the second version of it spares requests (fs/session_service.c). */
 	connection->want &= ~(unsigned)FUSE_CAP_HANDLE_KILLPRIV;
 	connection->want &= ~(unsigned)(FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS);
 	/* A handle could bring back an inode that is being forgotten. */
@@ -116,12 +144,31 @@ static void on_init(void *context, struct fuse_conn_info *connection)
 		bfs_log_warning("telling that the mount is ready: %s", strerror(errno));
 }
 
+/* Whether a request of that opcode has the bit set in the 32 bits at `place` behind its header. */
+static bool has_bit(const struct fuse_buf *request, size_t place, uint32_t bit)
+{
+	const char *body = (const char *)request->mem + sizeof(struct fuse_in_header);
+	uint32_t flags;
+
+	if (request->size < sizeof(struct fuse_in_header) + place + sizeof(flags))
+		return false;
+	memcpy(&flags, body + place, sizeof(flags));
+	return (flags & bit) != 0;
+}
+
 void bfs_session_driver_prepare(struct bfs_responder *responder, struct fuse_buf *request)
 {
 	struct fuse_in_header *header = request->mem;
 
+	responder->anonymous = responder->drop_privileges = false;
 	if ((request->flags & FUSE_BUF_IS_FD) || request->size < sizeof(*header))
 		return;
+	if (header->opcode == FUSE_WRITE)
+		responder->drop_privileges = has_bit(request,
+			offsetof(struct fuse_write_in, write_flags), FUSE_WRITE_KILL_SUIDGID);
+	else if (header->opcode == FUSE_SETATTR)
+		responder->drop_privileges = has_bit(
+			request, offsetof(struct fuse_setattr_in, valid), FATTR_KILL_SUIDGID);
 	responder->anonymous = header->opcode == OPCODE_TMPFILE;
 	if (responder->anonymous)
 		header->opcode = FUSE_CREATE;

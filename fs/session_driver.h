@@ -11,12 +11,13 @@
  *			RELEASE follows. How long an unlinked file lives follows from FORGET
  *			(fs/session_lookups.h).
  *	close		FLUSH is answered ENOSYS: bytes are here when write(2) returns.
- *	write		GETXATTR security.capability comes before a write; it is answered at once.
- *	stat		after a read the kernel asks for attributes again, since it no longer knows
- *the access time; nothing can be done about that.
+ *	write		the kernel leaves clearing set-id bits to us (FUSE_HANDLE_KILLPRIV_V2): so
+ *			GETXATTR security.capability comes only before the first write to a file,
+ *and no GETATTR before a chown. stat		after a read the kernel asks for attributes again,
+ *since it no longer knows the access time; nothing can be done about that.
  *
  * Locks are the kernel's own: one kernel sees them all. Permissions are checked by the kernel
- * (default_permissions), which also clears set-id bits (by SETATTR) and applies the umask.
+ * (default_permissions), which also applies the umask.
  */
 #ifndef BFS_FS_SESSION_DRIVER_H
 #define BFS_FS_SESSION_DRIVER_H
@@ -47,9 +48,9 @@ struct bfs_session_driver {
 const struct fuse_lowlevel_ops *bfs_session_driver_operations(void);
 
 /*
- * Looks at every request before libfuse processes it. libfuse knows FUSE_TMPFILE (O_TMPFILE) only
- * in its newest versions: it is turned into a FUSE_CREATE, which otherwise never comes, and noted
- * in `responder`.
+ * Looks at every request before libfuse processes it, and notes in `responder` what libfuse does
+ * not pass on: whether set-id bits are to be cleared; and FUSE_TMPFILE (O_TMPFILE), which it knows
+ * only in its newest versions and which is turned into a FUSE_CREATE, which otherwise never comes.
  */
 void bfs_session_driver_prepare(struct bfs_responder *responder, struct fuse_buf *request);
 

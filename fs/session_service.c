@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/text.h"
 
+#include <linux/fuse.h>
 #include <string.h>
 
 struct service {
@@ -218,6 +219,7 @@ const struct bfs_service_kind *bfs_session_service_kind(void)
 {
 	static const struct bfs_service_kind kind = {
 		.mount_options = "rw",
+		.kernel_flags = FUSE_HANDLE_KILLPRIV_V2,
 		.writable = true,
 		.open = open_service,
 		.operations = bfs_session_driver_operations,
