@@ -230,7 +230,7 @@ check_libraries(report, "the wrapper alone does as well")
 ok(report.get("path") == f"{PATH}:{SEEN}/bin" and (report.get("libraries") or "").startswith(LIBRARY_PATH + ":")
    and report["libraries"].endswith(f":{SEEN}/lib"), "it appends to what the runtime has set", json.dumps(report, indent=1))
 report = sandbox.run({})
-ok(not report.get("handler", {}).get("libproj", {}).get("way") == "find_library", "without either they are not found by name",
+ok("find_library" not in json.dumps(report.get("handler")), "without either they are not found by name",
    json.dumps(report.get("handler")))
 
 # --- libraries built against a newer glibc ---
@@ -244,7 +244,7 @@ ok(sandbox.report.get("loader") == "brewed" and [name for name in needs if name.
 equal(sandbox.environment.get("AWS_LAMBDA_EXEC_WRAPPER"), f"{SEEN}/bin/brewfs-lambda", "brewfs env says so")
 report = sandbox.run({name: sandbox.environment[name] for name in ("PATH", "LD_LIBRARY_PATH")})
 found = report.get("handler")
-ok("GLIBC_" in json.dumps(found) or "version" in json.dumps(found), "python3 by itself cannot load it", json.dumps(found))
+ok("GLIBC" in json.dumps(found), "python3 by itself cannot load it", json.dumps(found))
 ok(report.get("proj", "").startswith(("0 Rel", "1 Rel")), "but a program of the export starts by itself, whatever "
    "LD_LIBRARY_PATH says", report.get("proj"))
 report = sandbox.run(sandbox.environment)
