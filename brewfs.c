@@ -28,6 +28,7 @@ static const struct bfs_command help_command;
 static const struct bfs_command *const commands[] = {
 	&bfs_cmd_install,
 	&bfs_cmd_fetch,
+	&bfs_cmd_import,
 	&bfs_cmd_export,
 	&bfs_cmd_env,
 	&bfs_cmd_trace,

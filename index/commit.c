@@ -10,9 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Each of several writers has its own pack and threads that put; more gain nothing. */
-#define WRITERS_MAX 8
-
 void bfs_commit_result_release(struct bfs_commit_result *result)
 {
 	bfs_commit_conflicts_free(result->conflicts, result->conflict_count);
@@ -43,7 +40,7 @@ int bfs_session_changes(struct bfs_session *session, bool with_ignored, bfs_chan
 /* A commit under way. */
 struct commit {
 	struct bfs_commit_view view;
-	struct bfs_commit_files files;
+	struct bfs_put_files files;
 	struct bfs_commit_receipts receipts;
 	struct bfs_merge_result merged;
 	struct bfs_tree *committed; /* by an earlier commit, which was interrupted; or NULL */
@@ -52,7 +49,7 @@ struct commit {
 
 static void release(struct commit *commit)
 {
-	bfs_commit_files_release(&commit->files);
+	bfs_put_files_release(&commit->files);
 	bfs_commit_receipts_release(&commit->receipts);
 	bfs_merge_result_release(&commit->merged);
 	bfs_tree_close(commit->committed);
@@ -80,7 +77,7 @@ static int note_change(void *context, const struct bfs_change *change)
 	if (change->ignored)
 		return 0;
 	if (S_ISREG(change->mode))
-		r = bfs_commit_files_add(&commit->files, &commit->view, change->ino, change->mode);
+		r = bfs_commit_put_add(&commit->files, &commit->view, change->ino, change->mode);
 	return r == 0 ? bfs_commit_receipts_add(&commit->receipts, change) : r;
 }
 
@@ -121,6 +118,12 @@ static int refuse(struct commit *commit, struct bfs_error *error)
 		*first->path ? first->path : ".", first->ours, first->theirs);
 }
 
+static int read_session(void *context, uint64_t ino, size_t limit, struct bfs_buffer *buffer,
+	struct bfs_error *error)
+{
+	return bfs_commit_view_read(context, ino, limit, buffer, error);
+}
+
 static int merge(struct commit *commit, const struct bfs_commit_options *options,
 	struct bfs_tree *theirs, struct bfs_error *error)
 {
@@ -136,8 +139,8 @@ static int merge(struct commit *commit, const struct bfs_commit_options *options
 	commit->merged.conflict_count = 0;
 	if (r == -ENOTUNIQ)
 		return refuse(commit, error);
-	return r == 0 ? bfs_commit_note_kegs(
-				&commit->view, &commit->receipts, &commit->merged, theirs, error)
+	return r == 0 ? bfs_commit_note_kegs(&commit->receipts, read_session, &commit->view,
+				&commit->merged, theirs, error)
 		      : r;
 }
 
@@ -145,7 +148,7 @@ int bfs_session_apply(struct bfs_session *session, const struct bfs_commit_optio
 	struct bfs_tree *theirs, struct bfs_writer *writer, struct bfs_commit_result *ret_result,
 	struct bfs_error *error)
 {
-	const struct bfs_commit_writer writers[] = {{.writer = writer}};
+	const struct bfs_put_writers writers = {.writers = {{.writer = writer}}, .count = 1};
 	struct commit commit = {.result = ret_result};
 	struct bfs_worktree *worktree = bfs_session_worktree(session);
 	struct bfs_writer_counts before, after;
@@ -160,7 +163,7 @@ int bfs_session_apply(struct bfs_session *session, const struct bfs_commit_optio
 	if (r == 0)
 		r = look(&commit, &any, error);
 	if (r == 0 && any)
-		r = bfs_commit_put(&commit.view, &commit.files, writers, 1, error);
+		r = bfs_commit_put(&commit.view, &commit.files, &writers, error);
 	if (r == 0 && any)
 		r = merge(&commit, options, theirs, error);
 	bfs_writer_get_counts(writer, &after);
@@ -171,59 +174,6 @@ int bfs_session_apply(struct bfs_session *session, const struct bfs_commit_optio
 }
 
 /* --- publishing --- */
-
-struct writers {
-	struct bfs_commit_writer writers[WRITERS_MAX];
-	unsigned count;
-};
-
-static void release_writers(struct writers *writers)
-{
-	for (unsigned i = 0; i < writers->count; i++) {
-		bfs_writer_free(writers->writers[i].writer);
-		bfs_tree_close(writers->writers[i].base);
-	}
-}
-
-/* What the ref's generation has need not be put again. */
-static int make_writers(struct commit *commit, const struct bfs_publication *publication,
-	struct writers *writers, struct bfs_error *error)
-{
-	struct bfs_store *store = bfs_session_store(commit->view.session);
-	const char *base = bfs_publication_base_path(publication);
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned limit = processors < 1		    ? 1
-			 : processors > WRITERS_MAX ? WRITERS_MAX
-						    : (unsigned)processors;
-	unsigned count = bfs_commit_files_writers(&commit->files, limit);
-	int r = 0;
-
-	for (unsigned i = 0; r == 0 && i < count; i++) {
-		struct bfs_commit_writer *writer = &writers->writers[writers->count++];
-
-		*writer = (struct bfs_commit_writer){0};
-		if (base)
-			r = bfs_tree_open(base, BFS_TREE_READ, &writer->base, error);
-		if (r == 0)
-			r = bfs_writer_new(store, writer->base, &writer->writer, error);
-	}
-	return r;
-}
-
-static int commit_writers(struct commit *commit, struct writers *writers, struct bfs_tree *theirs,
-	struct bfs_error *error)
-{
-	int r = 0;
-
-	for (unsigned i = 0; r == 0 && i < writers->count; i++) {
-		struct bfs_writer_counts counts;
-
-		r = bfs_writer_commit(writers->writers[i].writer, &theirs, 1, error);
-		bfs_writer_get_counts(writers->writers[i].writer, &counts);
-		commit->result->stored_bytes += counts.bytes;
-	}
-	return r;
-}
 
 /* "session NAME: 3 added, 1 removed". */
 static char *make_message(const struct commit *commit)
@@ -314,7 +264,7 @@ static int run(struct commit *commit, const struct bfs_commit_options *options,
 	struct bfs_publication *publication, struct bfs_error *error)
 {
 	struct bfs_tree *theirs = bfs_publication_tree(publication);
-	struct writers writers = {.count = 0};
+	_cleanup_put_writers_ struct bfs_put_writers writers = {.count = 0};
 	bool any = false;
 	int r = look(commit, &any, error);
 
@@ -322,19 +272,18 @@ static int run(struct commit *commit, const struct bfs_commit_options *options,
 		return r;
 	r = bfs_commit_mark_find(commit->view.session, publication, &commit->committed, error);
 	if (r == 0)
-		r = make_writers(commit, publication, &writers, error);
+		r = bfs_put_writers_make(&writers, bfs_session_store(commit->view.session),
+			bfs_publication_base_path(publication), &commit->files, error);
 	if (r == 0)
-		r = bfs_commit_put(
-			&commit->view, &commit->files, writers.writers, writers.count, error);
+		r = bfs_commit_put(&commit->view, &commit->files, &writers, error);
 	if (r == 0)
 		r = merge(commit, options, theirs, error);
 	if (r == 0 && commit->merged.changed)
-		r = commit_writers(commit, &writers, theirs, error);
+		r = bfs_put_writers_commit(&writers, theirs, &commit->result->stored_bytes, error);
 	if (r == 0 && commit->merged.changed)
 		r = publish(commit, options, publication, error);
 	if (r == 0)
 		settle(commit, publication);
-	release_writers(&writers);
 	return r;
 }
 

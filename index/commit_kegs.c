@@ -20,38 +20,14 @@
 
 /* --- which --- */
 
-/* Splits "Cellar/NAME/VERSION/INSTALL_RECEIPT.json"; 0 for any other path, 1 for such a one. */
-static int split(const char *path, char **ret_name, char **ret_version)
+int bfs_commit_receipts_add_keg(
+	struct bfs_commit_receipts *receipts, const char *name, const char *version, uint64_t ino)
 {
-	const char *name = bfs_path_below(path, BFS_CELLAR_DIRECTORY);
-	const char *version = name ? strchr(name, '/') : NULL;
-	const char *rest = version ? strchr(version + 1, '/') : NULL;
+	struct bfs_commit_receipt receipt = {strdup(name), strdup(version), ino};
+	struct bfs_commit_receipt *grown = NULL;
 
-	if (!rest || strcmp(rest + 1, RECEIPT) != 0)
-		return 0;
-	*ret_name = strndup(name, (size_t)(version - name));
-	*ret_version = strndup(version + 1, (size_t)(rest - version - 1));
-	if (*ret_name && *ret_version)
-		return 1;
-	free(*ret_name);
-	free(*ret_version);
-	return -ENOMEM;
-}
-
-int bfs_commit_receipts_add(struct bfs_commit_receipts *receipts, const struct bfs_change *change)
-{
-	struct bfs_commit_receipt receipt = {.ino = change->ino}, *grown;
-	int r;
-
-	if (!bfs_path_below(change->path, BFS_CELLAR_DIRECTORY))
-		return 0;
-	receipts->cellar = true;
-	if (!S_ISREG(change->mode))
-		return 0;
-	r = split(change->path, &receipt.name, &receipt.version);
-	if (r <= 0)
-		return r;
-	grown = reallocarray(receipts->receipts, receipts->count + 1, sizeof(*grown));
+	if (receipt.name && receipt.version)
+		grown = reallocarray(receipts->receipts, receipts->count + 1, sizeof(*grown));
 	if (!grown) {
 		free(receipt.name);
 		free(receipt.version);
@@ -59,7 +35,24 @@ int bfs_commit_receipts_add(struct bfs_commit_receipts *receipts, const struct b
 	}
 	receipts->receipts = grown;
 	grown[receipts->count++] = receipt;
+	receipts->cellar = true;
 	return 0;
+}
+
+int bfs_commit_receipts_add(struct bfs_commit_receipts *receipts, const struct bfs_change *change)
+{
+	const char *keg = bfs_path_below(change->path, BFS_CELLAR_DIRECTORY);
+	const char *version = keg ? strchr(keg, '/') : NULL;
+	const char *rest = version ? strchr(version + 1, '/') : NULL;
+	_cleanup_free_ char *name = NULL, *number = NULL;
+
+	receipts->cellar = receipts->cellar || keg;
+	if (!S_ISREG(change->mode) || !rest || strcmp(rest + 1, RECEIPT) != 0)
+		return 0;
+	name = strndup(keg, (size_t)(version - keg));
+	number = strndup(version + 1, (size_t)(rest - version - 1));
+	return name && number ? bfs_commit_receipts_add_keg(receipts, name, number, change->ino)
+			      : -ENOMEM;
 }
 
 void bfs_commit_receipts_release(struct bfs_commit_receipts *receipts)
@@ -114,13 +107,19 @@ static int put_record(
 	return r;
 }
 
-static int read_receipt(const struct bfs_commit_view *view,
-	const struct bfs_commit_receipt *receipt, const char *path, json_t **ret_document)
+/* Where receipts are read from. */
+struct source {
+	bfs_commit_reader *read;
+	void *context;
+};
+
+static int read_receipt(const struct source *source, const struct bfs_commit_receipt *receipt,
+	const char *path, json_t **ret_document)
 {
 	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
 	_cleanup_buffer_ struct bfs_buffer text = BFS_BUFFER_INIT;
 	_cleanup_json_ json_t *document = NULL;
-	int r = bfs_commit_view_read(view, receipt->ino, RECEIPT_SIZE_MAX, &text, &error);
+	int r = source->read(source->context, receipt->ino, RECEIPT_SIZE_MAX, &text, &error);
 
 	if (r == 0)
 		r = bfs_json_parse(
@@ -146,7 +145,7 @@ static bool was_taken(const struct bfs_commit_receipt *receipt, const char *path
 	       attributes.ino == node->published;
 }
 
-static int note_keg(const struct bfs_commit_view *view, const struct bfs_commit_receipt *receipt,
+static int note_keg(const struct source *source, const struct bfs_commit_receipt *receipt,
 	const struct bfs_merge_result *merged, struct bfs_tree *theirs)
 {
 	_cleanup_free_ char *path = bfs_format(
@@ -158,7 +157,7 @@ static int note_keg(const struct bfs_commit_view *view, const struct bfs_commit_
 		return -ENOMEM;
 	if (!was_taken(receipt, path, merged, theirs))
 		return 0;
-	r = read_receipt(view, receipt, path, &document);
+	r = read_receipt(source, receipt, path, &document);
 	if (r == -EBADMSG || r == -EFBIG)
 		return bfs_keg_remove(theirs, receipt->name, receipt->version);
 	return r == 0 ? put_record(theirs, receipt, document) : r;
@@ -176,10 +175,11 @@ static int remove_if_gone(struct bfs_tree *theirs, const struct bfs_keg *keg)
 	return r;
 }
 
-int bfs_commit_note_kegs(const struct bfs_commit_view *view,
-	const struct bfs_commit_receipts *receipts, const struct bfs_merge_result *merged,
-	struct bfs_tree *theirs, struct bfs_error *error)
+int bfs_commit_note_kegs(const struct bfs_commit_receipts *receipts, bfs_commit_reader *read,
+	void *context, const struct bfs_merge_result *merged, struct bfs_tree *theirs,
+	struct bfs_error *error)
 {
+	const struct source source = {read, context};
 	struct bfs_keg *kegs = NULL;
 	size_t count = 0;
 	int r = 0;
@@ -187,7 +187,7 @@ int bfs_commit_note_kegs(const struct bfs_commit_view *view,
 	if (!receipts->cellar)
 		return 0;
 	for (size_t i = 0; r == 0 && i < receipts->count; i++)
-		r = note_keg(view, &receipts->receipts[i], merged, theirs);
+		r = note_keg(&source, &receipts->receipts[i], merged, theirs);
 	if (r == 0)
 		r = bfs_keg_list(theirs, &kegs, &count);
 	for (size_t i = 0; r == 0 && i < count; i++)

@@ -1,43 +1,12 @@
 #include "index/commit_put.h"
 
-#include "lib/file.h"
-#include "lib/workers.h"
-
-#include <string.h>
-
-/* Up to here a file is read into memory; beyond it goes through a file in the store's staging. */
-#define MEMORY_LIMIT (4 * 1024 * 1024)
-
-/* Below this a second thread is not worth a second pack, in bytes; a file counts for some itself.
- */
-#define SHARE	  (2 * 1024 * 1024)
-#define FILE_COST 4096
-
-/* --- what is to be put --- */
-
-static int append(struct bfs_commit_files *files, uint64_t ino, uint64_t size, mode_t mode)
-{
-	if (files->count == files->capacity) {
-		size_t capacity = files->capacity ? files->capacity * 2 : 64;
-		struct bfs_commit_file *grown =
-			reallocarray(files->files, capacity, sizeof(*files->files));
-
-		if (!grown)
-			return -ENOMEM;
-		files->files = grown;
-		files->capacity = capacity;
-	}
-	files->files[files->count++] = (struct bfs_commit_file){ino, size, mode, 0};
-	return 0;
-}
-
 static bool serves(const struct bfs_content *content, mode_t mode)
 {
 	return content->size == 0 || content->packed || content->executable == ((mode & 0111) != 0);
 }
 
-int bfs_commit_files_add(struct bfs_commit_files *files, const struct bfs_commit_view *view,
-	uint64_t ino, mode_t mode)
+int bfs_commit_put_add(
+	struct bfs_put_files *files, const struct bfs_commit_view *view, uint64_t ino, mode_t mode)
 {
 	struct bfs_merge_node *node = bfs_merge_nodes_find(&view->nodes, ino);
 	struct bfs_content content;
@@ -48,247 +17,61 @@ int bfs_commit_files_add(struct bfs_commit_files *files, const struct bfs_commit
 	if (node->local)
 		return node->placed && serves(&node->content, mode)
 			       ? 0
-			       : append(files, ino, node->size, mode);
+			       : bfs_put_files_add(files, ino, node->size, mode);
 	r = bfs_tree_content(view->ours.tree, ino, &content);
 	if (r < 0 || serves(&content, mode))
 		return r;
 	node->restored = true;
-	return append(files, ino, content.size, mode);
+	return bfs_put_files_add(files, ino, content.size, mode);
 }
 
-void bfs_commit_files_release(struct bfs_commit_files *files)
+static int open_file(void *context, const struct bfs_put_file *file, struct bfs_put_data *ret_data,
+	struct bfs_error *error)
 {
-	free(files->files);
-	*files = (struct bfs_commit_files){0};
-}
-
-unsigned bfs_commit_files_writers(const struct bfs_commit_files *files, unsigned limit)
-{
-	uint64_t cost = 0;
-
-	for (size_t i = 0; i < files->count; i++)
-		cost += files->files[i].size + FILE_COST;
-	return cost / SHARE + 1 < limit ? (unsigned)(cost / SHARE) + 1 : limit;
-}
-
-/* --- who puts what --- */
-
-static int compare_sizes(const void *first, const void *second)
-{
-	const struct bfs_commit_file *a = first, *b = second;
-
-	if (a->size != b->size)
-		return a->size > b->size ? -1 : 1;
-	return a->ino < b->ino ? -1 : a->ino > b->ino;
-}
-
-/*
- * Files of one size go to one writer, which finds out that some are equal; the largest first, to
- * who has least to do.
- */
-static void distribute(struct bfs_commit_files *files, unsigned writers)
-{
-	uint64_t load[64] = {0};
-	unsigned least = 0;
-
-	qsort(files->files, files->count, sizeof(*files->files), compare_sizes);
-	for (size_t i = 0; i < files->count; i++) {
-		struct bfs_commit_file *file = &files->files[i];
-
-		if (i == 0 || file[-1].size != file->size)
-			for (unsigned w = least = 0; w < writers; w++)
-				least = load[w] < load[least] ? w : least;
-		file->writer = least;
-		load[least] += file->size + FILE_COST;
-	}
-}
-
-/* --- one file --- */
-
-struct share {
-	struct bfs_commit_view *view;
-	struct bfs_commit_files *files;
-	const struct bfs_commit_writer *writer;
-	unsigned number;
-	struct bfs_error error;
-};
-
-static int put_small(
-	struct share *share, int fd, size_t size, mode_t mode, struct bfs_content *ret_content)
-{
-	_cleanup_free_ char *data = malloc(size + 1);
-	int r = data ? bfs_pread_all(fd, data, size, 0) : -ENOMEM;
-
-	return r < 0 ? r
-		     : bfs_writer_add(
-			       share->writer->writer, data, size, mode, ret_content, &share->error);
-}
-
-/* 1 where the base has it already. */
-static int find_big(struct share *share, int fd, mode_t mode, struct bfs_content *ret_content)
-{
-	struct bfs_digest digest;
-	uint64_t size;
-	int r;
-
-	if (!share->writer->base)
-		return 0;
-	r = bfs_digest_of_fd(fd, &digest, &size);
-	if (r == 0)
-		r = bfs_tree_find_content(
-			share->writer->base, &digest, (mode & 0111) != 0, ret_content);
-	return r == 0 ? 1 : r == -ENOENT ? 0 : r;
-}
-
-static int put_big(
-	struct share *share, int fd, uint64_t size, mode_t mode, struct bfs_content *ret_content)
-{
-	_cleanup_free_ char *name = NULL;
-	_cleanup_close_ int staged = -1;
-	int r = find_big(share, fd, mode, ret_content);
-
-	if (r != 0)
-		return r < 0 ? r : 0;
-	r = bfs_writer_stage(share->writer->writer, &staged, &name, &share->error);
-	if (r == 0)
-		r = bfs_copy_range(fd, staged, size);
-	if (r < 0)
-		return r;
-	return bfs_writer_add_staged(share->writer->writer, bfs_steal_fd(&staged), name, mode,
-		ret_content, &share->error);
-}
-
-static int put_local(struct share *share, int fd, mode_t mode, struct bfs_content *ret_content)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size <= MEMORY_LIMIT)
-		return put_small(share, fd, (size_t)st.st_size, mode, ret_content);
-	return put_big(share, fd, (uint64_t)st.st_size, mode, ret_content);
-}
-
-/* Copies a stored content piece by piece: the other variant of an object. */
-static int copy_stored(struct share *share, const struct bfs_content *content, int fd)
-{
-	size_t length = 1024 * 1024;
-	_cleanup_free_ char *piece = malloc(length);
-	uint64_t offset = 0;
-
-	if (!piece)
-		return -ENOMEM;
-	while (offset < content->size) {
-		ssize_t n = bfs_content_read(share->view->reader, content, piece, length, offset);
-		int r = n < 0 ? (int)n : n == 0 ? -EIO : bfs_write_all(fd, piece, (size_t)n);
-
-		if (r < 0)
-			return r;
-		offset += (uint64_t)n;
-	}
-	return 0;
-}
-
-static int put_stored(struct share *share, const struct bfs_content *content, mode_t mode,
-	struct bfs_content *ret_content)
-{
-	_cleanup_free_ char *name = NULL;
-	_cleanup_close_ int staged = -1;
-	int r;
-
-	if (share->writer->base) {
-		r = bfs_tree_find_content(
-			share->writer->base, &content->digest, (mode & 0111) != 0, ret_content);
-		if (r != -ENOENT)
-			return r;
-	}
-	r = bfs_writer_stage(share->writer->writer, &staged, &name, &share->error);
-	if (r == 0)
-		r = copy_stored(share, content, staged);
-	if (r < 0)
-		return r;
-	return bfs_writer_add_staged(share->writer->writer, bfs_steal_fd(&staged), name, mode,
-		ret_content, &share->error);
-}
-
-static int put_file(struct share *share, const struct bfs_commit_file *file)
-{
-	struct bfs_merge_node *node = bfs_merge_nodes_find(&share->view->nodes, file->ino);
+	struct bfs_commit_view *view = context;
+	const struct bfs_merge_node *node = bfs_merge_nodes_find(&view->nodes, file->id);
 	struct bfs_worktree_data data;
-	struct bfs_content content;
 	int r;
 
 	if (node->placed && serves(&node->content, file->mode)) /* by another of its names */
 		return 0;
-	r = bfs_worktree_data_open(share->view->worktree, file->ino, false, &data);
+	r = bfs_worktree_data_open(view->worktree, file->id, false, &data);
 	if (r < 0)
-		return r;
-	if (data.fd >= 0)
-		r = put_local(share, data.fd, file->mode, &content);
-	else
-		r = put_stored(share, &data.content, file->mode, &content);
-	bfs_worktree_data_close(share->view->worktree, &data, false);
-	if (r < 0)
-		return r;
-	node->content = content;
-	node->size = content.size;
+		return bfs_error_set(error, r, "reading the session",
+			bfs_session_info(view->session)->name, NULL);
+	*ret_data = (struct bfs_put_data){data.fd, data.content, data.handle};
+	return 1;
+}
+
+static void close_file(void *context, struct bfs_put_data *data)
+{
+	struct bfs_commit_view *view = context;
+	struct bfs_worktree_data open = {data->fd, data->content, data->handle};
+
+	bfs_worktree_data_close(view->worktree, &open, false);
+}
+
+static int note_place(void *context, const struct bfs_put_file *file, struct bfs_put_data *data,
+	const struct bfs_content *content, struct bfs_error *error)
+{
+	struct bfs_commit_view *view = context;
+	struct bfs_merge_node *node = bfs_merge_nodes_find(&view->nodes, file->id);
+
+	(void)data, (void)error;
+	node->content = *content;
+	node->size = content->size;
 	node->known = node->placed = true;
 	return 0;
 }
 
-static int put_share(void *context)
+int bfs_commit_put(struct bfs_commit_view *view, struct bfs_put_files *files,
+	const struct bfs_put_writers *writers, struct bfs_error *error)
 {
-	struct share *share = context;
-	int r = 0;
+	const struct bfs_put_source source = {.context = view,
+		.reader = view->reader,
+		.open = open_file,
+		.close = close_file,
+		.placed = note_place};
 
-	for (size_t i = 0; r == 0 && i < share->files->count; i++)
-		if (share->files->files[i].writer == share->number)
-			r = put_file(share, &share->files->files[i]);
-	return r < 0 ? bfs_error_set(
-			       &share->error, r, "putting what changed into the store", NULL, NULL)
-		     : 0;
-}
-
-/* --- all --- */
-
-static int run_shares(struct share *shares, unsigned count)
-{
-	_cleanup_workers_ struct bfs_workers *workers = NULL;
-	int r, waited;
-
-	if (count == 1)
-		return put_share(&shares[0]);
-	r = bfs_workers_new(count, &workers);
-	if (r < 0)
-		return r;
-	for (unsigned i = 0; r == 0 && i < count; i++)
-		r = bfs_workers_submit(workers, put_share, &shares[i]);
-	waited = bfs_workers_wait(workers);
-	return r < 0 ? r : waited;
-}
-
-int bfs_commit_put(struct bfs_commit_view *view, struct bfs_commit_files *files,
-	const struct bfs_commit_writer *writers, unsigned count, struct bfs_error *error)
-{
-	struct share shares[64];
-	int r;
-
-	if (files->count == 0)
-		return 0;
-	if (count < 1 || count > BFS_ARRAY_LENGTH(shares))
-		return -EINVAL;
-	distribute(files, count);
-	for (unsigned i = 0; i < count; i++)
-		shares[i] = (struct share){view, files, &writers[i], i, BFS_ERROR_INIT};
-	r = run_shares(shares, count);
-	for (unsigned i = 0; i < count; i++) {
-		if (shares[i].error.message)
-			bfs_error_set(error, shares[i].error.code, "committing",
-				bfs_session_info(view->session)->name, "%s",
-				shares[i].error.message);
-		bfs_error_clear(&shares[i].error);
-	}
-	return r < 0 ? bfs_error_set(
-			       error, r, "committing", bfs_session_info(view->session)->name, NULL)
-		     : 0;
+	return bfs_put_files_run(files, &source, writers, error);
 }

@@ -33,6 +33,8 @@ INDEX_SOURCES = \
 	index/efs_region.c \
 	index/flatten.c index/flatten.h \
 	index/ignore.c index/ignore.h \
+	index/import.c index/import.h \
+	index/import_scan.c index/import_scan.h \
 	index/keg.c index/keg.h \
 	index/known.c index/known.h \
 	index/lease.c index/lease.h \
@@ -46,6 +48,7 @@ INDEX_SOURCES = \
 	index/publish.c index/publish.h \
 	index/publish_delta.c index/publish_delta.h \
 	index/put.c index/put.h \
+	index/put_files.c index/put_files.h \
 	index/rack.c index/rack.h \
 	index/reading.c index/reading.h \
 	index/rebuild.c index/rebuild.h \

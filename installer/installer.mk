@@ -18,6 +18,7 @@ INSTALLER_SOURCES = \
 	installer/cmd_env.c \
 	installer/cmd_export.c \
 	installer/cmd_fetch.c \
+	installer/cmd_import.c \
 	installer/cmd_install.c \
 	installer/cmd_trace.c \
 	installer/commands.h \

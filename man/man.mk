@@ -9,6 +9,7 @@ dist_man_MANS = \
 	man/brewfs-format.5 \
 	man/brewfs-fsck.1 \
 	man/brewfs-help.1 \
+	man/brewfs-import.1 \
 	man/brewfs-info.1 \
 	man/brewfs-install.1 \
 	man/brewfs-list.1 \

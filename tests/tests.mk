@@ -75,6 +75,7 @@ SCRIPT_TESTS = \
 	tests/system/test-export.py \
 	tests/system/test-fresh.py \
 	tests/system/test-hostile.py \
+	tests/system/test-import.py \
 	tests/system/test-kill.py \
 	tests/system/test-lambda.py \
 	tests/system/test-links.py \
