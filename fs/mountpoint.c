@@ -196,9 +196,10 @@ static int unmount_as_user(const char *path, bool lazy, struct bfs_error *error)
 
 int bfs_mountpoint_unmount(const char *path, bool lazy, struct bfs_error *error)
 {
-	if (geteuid() != 0)
+	if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
+		return 0;
+	/* An ordinary user can do it himself in a user namespace of his own only. */
+	if (errno == EPERM && geteuid() != 0)
 		return unmount_as_user(path, lazy, error);
-	if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0)
-		return bfs_error_set(error, -errno, "unmounting", path, NULL);
-	return 0;
+	return bfs_error_set(error, -errno, "unmounting", path, NULL);
 }

@@ -29,7 +29,7 @@ int bfs_mountpoint_check_apart(
 	const char *mountpoint, const char *path, const char *what, struct bfs_error *error);
 
 /*
- * Unmounts what is on top at the path, as root by umount2(2), else by fusermount3. `lazy`: at once,
+ * Unmounts what is on top at the path, by umount2(2) where this user may, else by fusermount3. `lazy`: at once,
  * even if it is in use. -EBUSY where it is, -EPERM where this user may not.
  */
 int bfs_mountpoint_unmount(const char *path, bool lazy, struct bfs_error *error);
