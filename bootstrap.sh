@@ -3,6 +3,7 @@
 # does it. Debian 12 or later, Ubuntu 22.04 or later (apt-get), Amazon Linux 2023, Fedora (dnf).
 #
 #	./bootstrap.sh run [BREWFILE]	installs the Brewfile into a store and mounts the prefix
+#	./bootstrap.sh build		builds brewfs and installs it into /usr/local
 #	./bootstrap.sh test		builds and runs every test
 #
 # BREWFS_STORE names the store (default /var/lib/brewfs), BREWFS_MOUNTPOINT where the prefix is mounted
@@ -73,12 +74,16 @@ build() {
 	cd "$top"
 }
 
-run() {
-	brewfile=${1:-$top/Brewfile}
+build_and_install() {
 	install_packages
 	say 'Building brewfs'
 	build build --prefix=/usr/local --enable-silent-rules
 	as_root make --quiet -C build install mounthelperdir=/sbin
+}
+
+run() {
+	brewfile=${1:-$top/Brewfile}
+	build_and_install
 	brewfs=/usr/local/bin/brewfs
 	say "Installing $brewfile"
 	"$brewfs" install --file "$brewfile"
@@ -111,6 +116,9 @@ case ${1:-} in
 run)
 	shift
 	run "$@"
+	;;
+build)
+	build_and_install
 	;;
 test)
 	test_everything

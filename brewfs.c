@@ -42,6 +42,7 @@ static const struct bfs_command *const commands[] = {
 	&bfs_cmd_log,
 	&bfs_cmd_status,
 	&bfs_cmd_du,
+	&bfs_cmd_doctor,
 	&bfs_cmd_fsck,
 	&help_command,
 	NULL,

@@ -6,6 +6,7 @@
 
 #include "lib/command.h"
 
+extern const struct bfs_command bfs_cmd_doctor;
 extern const struct bfs_command bfs_cmd_mount;
 extern const struct bfs_command bfs_cmd_session;
 extern const struct bfs_command bfs_cmd_status;

@@ -1,6 +1,7 @@
 # The FUSE driver and the commands around a mount. No curl.
 FS_SOURCES = \
 	fs/background.c fs/background.h \
+	fs/cmd_doctor.c \
 	fs/cmd_mount.c \
 	fs/cmd_session.c \
 	fs/cmd_status.c \
@@ -8,6 +9,10 @@ FS_SOURCES = \
 	fs/commands.h \
 	fs/control.c fs/control.h \
 	fs/daemon.c fs/daemon.h \
+	fs/diagnosis.h \
+	fs/diagnosis_host.c \
+	fs/diagnosis_nfs.c \
+	fs/diagnosis_store.c \
 	fs/driver.c fs/driver.h \
 	fs/elders.c fs/elders.h \
 	fs/features.c fs/features.h \

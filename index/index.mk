@@ -37,6 +37,7 @@ INDEX_SOURCES = \
 	index/import_scan.c index/import_scan.h \
 	index/keg.c index/keg.h \
 	index/known.c index/known.h \
+	index/metadata.c index/metadata.h \
 	index/lease.c index/lease.h \
 	index/merge.c index/merge.h index/merge_private.h \
 	index/merge_conflict.c \

@@ -19,5 +19,6 @@ LIB_SOURCES = \
 	lib/progress.c lib/progress.h \
 	lib/suggest.c lib/suggest.h \
 	lib/system.c lib/system.h \
+	lib/tcp.c lib/tcp.h \
 	lib/text.c lib/text.h \
 	lib/workers.c lib/workers.h

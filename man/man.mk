@@ -2,6 +2,7 @@
 dist_man_MANS = \
 	man/brewfs.1 \
 	man/brewfs-deps.1 \
+	man/brewfs-doctor.1 \
 	man/brewfs-du.1 \
 	man/brewfs-env.1 \
 	man/brewfs-export.1 \
