@@ -43,7 +43,8 @@ static int wait_for_child(pid_t pid, int ready_fd, int *ret_status)
 	return 1;
 }
 
-int bfs_background_start(int *ret_ready_fd, int *ret_status, struct bfs_error *error)
+int bfs_background_start(
+	int *ret_ready_fd, pid_t *ret_pid, int *ret_status, struct bfs_error *error)
 {
 	int fds[2], r;
 	pid_t pid;
@@ -66,6 +67,8 @@ int bfs_background_start(int *ret_ready_fd, int *ret_status, struct bfs_error *e
 	close(fds[1]);
 	r = wait_for_child(pid, fds[0], ret_status);
 	close(fds[0]);
+	if (r == 1 && ret_pid)
+		*ret_pid = pid;
 	return r;
 }
 

@@ -15,11 +15,17 @@
 
 #include "lib/error.h"
 
+#include <sys/types.h>
+
 /* Before anything else is opened. */
 void bfs_background_begin(void);
 
-/* In the child: 0, and `ret_ready_fd`. In the parent: 1, and `ret_status`. */
-int bfs_background_start(int *ret_ready_fd, int *ret_status, struct bfs_error *error);
+/*
+ * In the child: 0, and `ret_ready_fd`. In the parent: 1, `ret_status`, and the child's `ret_pid`
+ * (may be NULL), which is there still if the status is 0.
+ */
+int bfs_background_start(
+	int *ret_ready_fd, pid_t *ret_pid, int *ret_status, struct bfs_error *error);
 
 void bfs_background_ready(int ready_fd);
 

@@ -284,7 +284,7 @@ static int mount_planned(const struct plan *plan, bool foreground, struct bfs_er
 	if (r == 0)
 		r = check_place(plan, error);
 	if (r == 0 && !foreground)
-		r = bfs_background_start(&ready_fd, &status, error);
+		r = bfs_background_start(&ready_fd, NULL, &status, error);
 	if (r > 0)
 		return status;
 	if (r == 0)

@@ -9,6 +9,7 @@
 extern const struct bfs_command bfs_cmd_doctor;
 extern const struct bfs_command bfs_cmd_mount;
 extern const struct bfs_command bfs_cmd_session;
+extern const struct bfs_command bfs_cmd_shell;
 extern const struct bfs_command bfs_cmd_status;
 extern const struct bfs_command bfs_cmd_umount;
 

@@ -4,6 +4,7 @@ FS_SOURCES = \
 	fs/cmd_doctor.c \
 	fs/cmd_mount.c \
 	fs/cmd_session.c \
+	fs/cmd_shell.c \
 	fs/cmd_status.c \
 	fs/cmd_umount.c \
 	fs/commands.h \
@@ -50,6 +51,9 @@ FS_SOURCES = \
 	fs/session_access.c fs/session_access.h \
 	fs/session_request.c fs/session_request.h \
 	fs/session_service.c fs/session_service.h \
+	fs/shell_daemon.c fs/shell_daemon.h \
+	fs/shell_namespace.c fs/shell_namespace.h \
+	fs/shell_process.c fs/shell_process.h \
 	fs/stats.c fs/stats.h \
 	fs/status.c fs/status.h
 

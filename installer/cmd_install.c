@@ -137,8 +137,8 @@ static void say_result(const struct bfs_install_order *order,
 	json_array_foreach(report->formulae, i, entry) say_caveats(entry, report->prefix);
 	if (report->pending) {
 		bfs_log_headline("Pending post-install steps");
-		bfs_log_info("These formulae have steps that must run a program; they were not run "
-			     "(brewfs info FORMULA shows them):");
+		bfs_log_info("These formulae have steps that were not run (brewfs info FORMULA shows "
+			     "them, brewfs postinstall FORMULA runs them):");
 	}
 	for (char **name = report->pending; name && *name; name++)
 		bfs_log_info("  %s", *name);

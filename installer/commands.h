@@ -11,6 +11,7 @@ extern const struct bfs_command bfs_cmd_env;
 extern const struct bfs_command bfs_cmd_export;
 extern const struct bfs_command bfs_cmd_import;
 extern const struct bfs_command bfs_cmd_install;
+extern const struct bfs_command bfs_cmd_postinstall;
 extern const struct bfs_command bfs_cmd_trace;
 
 #endif

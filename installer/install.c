@@ -5,6 +5,7 @@
 #include "installer/dependents.h"
 #include "installer/finish.h"
 #include "installer/prefix.h"
+#include "installer/programs.h"
 #include "installer/tab_source.h"
 #include "lib/log.h"
 #include "lib/text.h"
@@ -36,10 +37,13 @@ struct install {
 	size_t *pour_of;			/* for each item of the resolution, its pour */
 	size_t pour_count;
 	struct bfs_pour_set *set;
+	struct bfs_program_keg *programs;	/* those with steps that a program has to run */
+	size_t program_count;
 };
 
 static void install_release(struct install *install)
 {
+	bfs_program_kegs_free(install->programs, install->program_count);
 	bfs_pour_set_free(install->set);
 	free(install->pours);
 	free(install->pour_of);
@@ -395,11 +399,20 @@ static int note_in_report(struct install *install, size_t which, const struct bf
 
 static int note_finished(struct install *install, size_t which, const struct bfs_finished *finished)
 {
-	const char *name = install->resolution->items[which].formula->name;
+	struct bfs_program_keg *program = &install->programs[install->program_count];
 
 	if (finished->conflicted || finished->step_failed)
 		install->report->failed = true;
-	return finished->pending ? bfs_strings_add(&install->report->pending, name) : 0;
+	if (!finished->pending)
+		return 0;
+	program->formula = install->resolution->items[which].formula;
+	program->steps = json_loads(finished->pending, 0, NULL);
+	if (!program->steps)
+		return -ENOMEM;
+	install->program_count++;
+	if (finished->step_failed) /* what comes after it is left alone */
+		program->failure = strdup("a step before it failed");
+	return finished->step_failed && !program->failure ? -ENOMEM : 0;
 }
 
 static int finish_poured(struct install *install, const struct bfs_finish_target *target,
@@ -450,6 +463,30 @@ static int prepare_tree(struct install *install, struct bfs_error *error)
 	return r;
 }
 
+/* The steps that run programs, now that every keg is in its place; what is left of them is reported. */
+static int run_programs(struct install *install, const struct bfs_finish_target *target,
+	struct bfs_error *error)
+{
+	const struct bfs_program_order order = {
+		.store = install->store,
+		.store_path = install->order->store_path,
+		.ref = install->order->ref,
+		.tree = target->tree,
+		.writer = target->writer,
+		.reader = target->reader,
+		.mtime = target->time * INT64_C(1000000000),
+	};
+	int r = bfs_programs_run(&order, install->programs, install->program_count, error);
+
+	for (size_t i = 0; r == 0 && i < install->program_count; i++) {
+		install->report->failed |= install->programs[i].failure != NULL;
+		if (install->programs[i].steps)
+			r = bfs_strings_add(&install->report->pending,
+				install->programs[i].formula->name);
+	}
+	return r;
+}
+
 static int finish_all(struct install *install, struct bfs_error *error)
 {
 	struct bfs_tree *tree = bfs_publication_tree(install->publication);
@@ -467,10 +504,15 @@ static int finish_all(struct install *install, struct bfs_error *error)
 		r = bfs_content_reader_new(install->store, &install->reader);
 	target.writer = install->writer;
 	target.reader = install->reader;
+	install->programs = calloc(install->resolution->count + 1, sizeof(*install->programs));
+	if (r == 0 && !install->programs)
+		r = -ENOMEM;
 	if (r == 0)
 		r = prepare_tree(install, error);
 	for (size_t i = 0; r == 0 && i < install->resolution->count; i++)
 		r = finish_item(install, &target, i, error);
+	if (r == 0)
+		r = run_programs(install, &target, error);
 	if (r == 0)
 		r = bfs_writer_commit(install->writer, &tree, 1, error);
 	return r;

@@ -20,6 +20,7 @@ INSTALLER_SOURCES = \
 	installer/cmd_fetch.c \
 	installer/cmd_import.c \
 	installer/cmd_install.c \
+	installer/cmd_postinstall.c \
 	installer/cmd_trace.c \
 	installer/commands.h \
 	installer/depot.c installer/depot.h \
@@ -105,6 +106,8 @@ INSTALLER_SOURCES = \
 	installer/steps_paths.c \
 	installer/steps_text.c \
 	installer/steps_values.c \
+	installer/programs.c installer/programs.h \
+	installer/program_process.c installer/program_process.h \
 	installer/step_script.c installer/step_script.h \
 	installer/step_script_runtimes.c installer/step_script_private.h \
 	installer/tab.c installer/tab.h \

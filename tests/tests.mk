@@ -85,6 +85,7 @@ SCRIPT_TESTS = \
 	tests/system/test-metadata.py \
 	tests/system/test-oracle.py \
 	tests/system/test-registry.py \
+	tests/system/test-shell.py \
 	tests/system/test-steps.py \
 	tests/system/test-upgrade.py \
 	tests/world/test-world.py

@@ -105,13 +105,61 @@ with box.look() as view:
     equal(view.text("etc/st-make/x.conf"), "x\n", "formula_pkgetc is another formula's")
     equal(view.target("var/st-bases/other"), f"{PREFIX}/opt/st-make/share", "formula_opt_prefix is its opt link")
 
-# --- steps for programs ---
+# --- programs ---
 
-PENDING = {"st-run": ["run", "run", "run"], "st-data": ["init_data_dir"] * 3 + ["terminate_process"],
-           "st-rebuild": ["compile_gsettings_schemas", "gio_querymodules", "gtk_update_icon_cache",
-                          "update_mime_database", "update_desktop_database", "gdk_pixbuf_query_loaders"],
+box = fresh()
+result = box.installs("st-run", "st-desktop", "st-sandbox", name="formulae with steps that run programs")
+ok("Pending" not in result.stdout, "nothing of that is pending", says(result))
+ok("Postinstalling st-run" in result.stdout, "that they run is told", says(result))
+equal(box.generation(), 1, "what they make is part of the same generation")
+with box.look() as view:
+    equal(tree(view, "var/st-run"), {"before": None, "after": "", "output": f"st-run --at {keg('st-run')}\n"},
+          "a program's output, with its arguments and environment")
+    equal(view.text("share/icons/hicolor/icon-theme.cache"), f"-q -t -f {PREFIX}/share/icons/hicolor\n",
+          "a cache is rebuilt by another formula's program")
+    equal(view.text("share/applications/mimeinfo.cache"), "cache\n", "and another one")
+    equal(view.kind("var/st-desktop/here"), "file", "a step whose guard waits for them runs after them")
+    equal(view.text("var/st-sandbox/saw"), f"{PREFIX}\n",
+          "a program sees no network and none of our environment, and writes nowhere else")
+ok(not any(os.path.lexists(f"{top}/brewfs-world-escape") for top in ("/usr", "/root")), "nothing was written elsewhere")
+equal(box.json("info", "st-run")["pending"], [], "and nothing is pending in the index")
+equal(os.listdir(box.environment["BREWFS_SESSIONS"]), [], "no session is left")
+
+box.installs("st-make")
+with box.look() as view:
+    kept = tree(view, "Cellar/st-make")
+result = box.run("install", "st-intruder")
+ok(result.returncode == 1 and "Cellar/st-make/1.2.3/intruder" in result.stderr,
+   "a program that changes another keg: a warning that names it, exit status 1", says(result))
+with box.look() as view:
+    equal(tree(view, "Cellar/st-make"), kept, "the other keg is as it was")
+    equal(view.kind("Cellar/st-intruder/1.2.3/bin/st-intrude"), "file", "its own is installed")
+result = box.run("install", "st-run-fails")
+ok(result.returncode == 1 and "st-run-fails: a program ended with status 3" in result.stderr,
+   "a program that fails: a warning and exit status 1", says(result))
+with box.look() as view:
+    equal((view.text("var/st-run-fails"), view.kind("var/st-run-never")), ("made\n", "absent"),
+          "what it made stays, what comes after it is not done")
+equal(len(box.json("info", "st-run-fails")["pending"]), 2, "and both are pending")
+result = box.run("postinstall", "st-run-fails")
+ok(result.returncode == 1 and "status 3" in result.stderr, "postinstall tries again", says(result))
+before = box.generation()
+result = box.run("postinstall", "st-run", "st-desktop")
+ok(result.returncode == 0 and box.generation() == before + 1, "and repeats those that were done", says(result))
+document = json.loads(box.run("postinstall", "--json", "st-desktop").stdout)
+equal((document["generation"], document["formulae"][0]["name"], document["formulae"][0]["pending"]),
+      (before + 2, "st-desktop", None), "--json tells what was done")
+result = box.run("postinstall", "st-nowhere")
+ok(result.returncode == 1 and "st-nowhere" in result.stderr and "not installed" in result.stderr,
+   "what is not installed is an error", says(result))
+equal(box.run("postinstall").returncode, 2, "and so is nothing at all")
+
+# --- what stays pending ---
+
+box = shared
+PENDING = {"st-data": ["init_data_dir"] * 3 + ["terminate_process"],
            "st-configure": ["configure_php", "bootstrap_cpython", "bootstrap_pypy", "install_gzipped_executable"]}
-result = box.installs(*PENDING, "st-make", name="formulae with steps that run programs")
+result = box.installs(*PENDING, "st-make", name="steps that cannot be run")
 said = result.stdout.partition("Pending")[2]
 ok(all(name in said for name in PENDING) and "st-make" not in said, "are told at the end, by name", says(result))
 ok("Warning: st-data: A warning of st-data." in result.stderr, "a warn step warns", says(result))
@@ -119,15 +167,17 @@ for name, types in PENDING.items():
     info = box.json("info", name)
     equal([step["type"] for step in info["pending"]], types, f"info has the pending steps of {name}, in order")
     ok(all(step.get("reason") for step in info["pending"]), "each with the reason", str(info["pending"]))
-ok('"type":"run"' in box.run("info", "st-run").stdout, "info shows them to people, too")
+ok('"type":"init_data_dir"' in box.run("info", "st-data").stdout, "info shows them to people, too")
 equal(box.json("info", "st-make")["pending"], [], "where nothing is pending, nothing is")
 with box.look() as view:
-    equal(tree(view, "var/st-run"), {"before": None, "after": ""}, "the steps between them that touch files are done")
     equal([view.kind(f"var/st-{name}") for name in ("postgresql", "mysql", "mariadb")], ["directory"] * 3,
           "data directories are there to be filled")
+result = box.run("install", "st-rebuild")
+ok(result.returncode == 1 and "glib is missing required executable" in result.stderr,
+   "a rebuild whose program is not installed fails, as in brew", says(result))
 other = fresh()
-document = json.loads(other.run("install", "--json", "--target-glibc", "2.41", "st-make", "st-run").stdout)
-equal(document["pending"], ["st-run"], "--json has their names")
+document = json.loads(other.run("install", "--json", "--target-glibc", "2.41", "st-make", "st-data").stdout)
+equal(document["pending"], ["st-data"], "--json has their names")
 
 # --- certificates ---
 

@@ -218,6 +218,36 @@ def _programs():
         _formula("st-rebuild", "the rebuild actions: a program of another formula each",
                  [_step(kind, path=_at("homebrew_prefix", path)) for kind, path in rebuilds.items()]
                  + [_step("gdk_pixbuf_query_loaders")]),
+        _formula("gtk4", "a program that rebuilds a cache", [],
+                 {"bin/gtk4-update-icon-cache": Text(
+                     "#!/bin/sh\nmkdir -p \"$4\" && echo \"$*\" > \"$4/icon-theme.cache\"\n", 0o755)}),
+        _formula("desktop-file-utils", "another", [],
+                 {"bin/update-desktop-database": Text(
+                     "#!/bin/sh\nmkdir -p \"$1\" && echo cache > \"$1/mimeinfo.cache\"\n", 0o755)}),
+        _formula("st-desktop", "rebuild actions whose programs are there", [
+            _step("gtk_update_icon_cache", path=_at("homebrew_prefix", "share/icons/hicolor")),
+            _step("update_desktop_database", path=_at("homebrew_prefix", "share/applications")),
+            _step("touch", path=_var("st-desktop", "here"), guards=[
+                {"condition": "if_exists", "base": "homebrew_prefix", "id": "1",
+                 "path": "share/icons/hicolor/icon-theme.cache"}])],
+                 dependencies=["gtk4", "desktop-file-utils"]),
+        _formula("st-sandbox", "a program that looks for ways out", [
+            _step("run", command=_at("bin", "st-look"), stdout_path=_var("st-sandbox", "saw"))],
+                 {"bin/st-look": Text(
+                     "#!/bin/sh\n"
+                     "touch /usr/brewfs-world-escape 2>/dev/null && echo usr\n"
+                     "touch /root/brewfs-world-escape 2>/dev/null && echo root\n"
+                     "[ -n \"$BREWFS_STORE$BREWFS_WORLD_URL\" ] && echo environment\n"
+                     "sed '1,2d; /^ *lo:/d; s/^/net /' /proc/self/net/dev\n"
+                     "echo \"$HOMEBREW_PREFIX\"\nexit 0\n", 0o755)}),
+        _formula("st-intruder", "a program that changes another formula's keg", [
+            _step("run", command=_at("bin", "st-intrude"))],
+                 {"bin/st-intrude": Text(
+                     "#!/bin/sh\necho x > @@HOMEBREW_CELLAR@@/st-make/1.2.3/intruder\n", 0o755)},
+                 dependencies=["st-make"]),
+        _formula("st-run-fails", "a program that fails: what comes after it is not done", [
+            _step("run", command={"path": "sh"}, args=["-c", "echo made > {{var}}/st-run-fails; exit 3"]),
+            _step("run", command={"path": "touch"}, args=["{{var}}/st-run-never"])]),
         _formula("st-data", "init_data_dir for three databases; terminate_process; warn", [
             _step("init_data_dir", path=_at("var", "st-postgresql"), using="postgresql_initdb"),
             _step("init_data_dir", path=_at("var", "st-mysql"), using="mysql_initialize"),

@@ -15,6 +15,25 @@ HOST_LOADERS = {"x86_64_linux": "/lib64/ld-linux-x86-64.so.2",
 RUNTIME = ("libatomic.so.1", "libgcc_s.so.1", "libgomp.so.1", "libstdc++.so.6")
 BOTH = (NATIVE, FOREIGN)
 STUB = "int main(void) { return 0; }\n"
+# What Homebrew asks gcc when it sets up its runtime.
+GCC_STUB = """\
+#include <stdio.h>
+#include <string.h>
+int main(int argc, char **argv)
+{{
+	if (argc > 1 && strcmp(argv[1], "-print-libgcc-file-name") == 0)
+		puts("{prefix}/opt/gcc/lib/gcc/current/libgcc.a");
+	if (argc > 1 && strcmp(argv[1], "-dumpspecs") == 0)
+		puts("*link_command:\\ncollect2 %o end\\n");
+	return 0;
+}}
+"""
+LOCALEDEF = """\
+#!/bin/sh
+# a stub: -i LANGUAGE -f CHARMAP NAME
+for name; do :; done
+echo "$name" >> "{keg}/lib/locale/locale-archive"
+"""
 
 
 def _loader():
@@ -31,6 +50,7 @@ def _glibc_files(tag):
         # brew leaves glibc's ELF files alone: interpreter and RPATH come out as they are
         "bin/locale": Elf(STUB, rpath=["/usr/lib/world", f"{keg}/lib"], style="exact",
                           interpreter=f"{keg}/lib/{loader}"),
+        "bin/localedef": Text(LOCALEDEF.format(keg="@@HOMEBREW_CELLAR@@/glibc/2.39_1"), 0o755),
         "sbin/ldconfig": Text(
             "#!/bin/sh\n# a stub: the loader here reads the host's cache\nexit 0\n", 0o755),
         "etc/ld.so.conf": "# world\n@@HOMEBREW_PREFIX@@/lib\n"
@@ -41,7 +61,8 @@ def _glibc_files(tag):
 
 
 def _gcc_files(tag):
-    files = {"lib/gcc/current/plugin": Dir(), "bin/gcc-16": Elf(STUB), "bin/g++-16": Link("gcc-16")}
+    files = {"lib/gcc/current/plugin": Dir(), "bin/gcc-16": Elf(GCC_STUB.format(prefix=PREFIX)),
+             "bin/g++-16": Link("gcc-16")}
     for name in RUNTIME:
         stub = Elf(f"int world_{name.split('.')[0].replace('+', 'x')};\n", "shared", name)
         files[f"lib/gcc/current/{name}.0.0"] = stub
