@@ -11,8 +11,8 @@
  *
  *	bfs_export_cache_open()		takes the ref's lock
  *	bfs_export_cache_get...(), bfs_export_cache_put...()
- *	bfs_export_cache_commit()	publishes what was put; contents have their final places from
- *then on bfs_export_cache_close()
+ *	bfs_export_cache_commit()	publishes what was put; contents have their final places
+ *from then on bfs_export_cache_close()
  *
  * The puts and gets may be called from any thread, one at a time: each takes the cache's own lock.
  */

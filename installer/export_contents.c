@@ -10,6 +10,7 @@ struct bfs_export_contents {
 	struct bfs_content_reader *reader;
 	bfs_export_contents_user *use;
 	void *context;
+	struct bfs_digest last_pack;
 	struct bfs_workers *workers;
 	pthread_mutex_t lock; /* protects what follows */
 	pthread_cond_t room;
@@ -84,6 +85,21 @@ static int run(void *argument)
 	return r;
 }
 
+void bfs_export_contents_open_pack(struct bfs_content_reader *reader,
+	const struct bfs_content *content, struct bfs_digest *last)
+{
+	uint64_t position;
+	void *handle;
+	int fd;
+
+	if (!content->packed || bfs_digest_equal(&content->pack, last))
+		return;
+	*last = content->pack;
+	/* Who reads it will find out what is wrong with it. */
+	if (bfs_content_open(reader, content, 0, content->size, &fd, &position, &handle) == 0)
+		bfs_content_close(reader, handle);
+}
+
 int bfs_export_contents_submit(
 	struct bfs_export_contents *contents, const struct bfs_content *content, void *item)
 {
@@ -93,6 +109,7 @@ int bfs_export_contents_submit(
 	if (!job)
 		return -ENOMEM;
 	*job = (struct job){contents, *content, item};
+	bfs_export_contents_open_pack(contents->reader, content, &contents->last_pack);
 	pthread_mutex_lock(&contents->lock);
 	while (contents->in_flight &&
 		contents->in_flight + content->size > BFS_EXPORT_CONTENTS_MEMORY)

@@ -37,6 +37,14 @@ BFS_DEFINE_CLEANUP(
 int bfs_export_contents_submit(
 	struct bfs_export_contents *contents, const struct bfs_content *content, void *item);
 
+/*
+ * Opens the pack of a content, if it is not the last one that was opened so: else the many threads
+ * that turn to a new pack at the same moment would each open it. `last` belongs to the caller and
+ * begins as zero.
+ */
+void bfs_export_contents_open_pack(struct bfs_content_reader *reader,
+	const struct bfs_content *content, struct bfs_digest *last);
+
 /* 0, or the first failure, with its message. */
 int bfs_export_contents_wait(struct bfs_export_contents *contents, struct bfs_error *error);
 

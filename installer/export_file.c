@@ -1,5 +1,6 @@
 #include "installer/export_file.h"
 
+#include "installer/export_contents.h"
 #include "lib/file.h"
 
 #include <pthread.h>
@@ -24,6 +25,7 @@ struct bfs_export_files {
 	struct bfs_workers *workers;
 	struct group *open; /* more names may come */
 	int64_t open_content;
+	struct bfs_digest last_pack;
 	atomic_bool no_store_links, no_current_links;
 	pthread_mutex_t lock; /* protects what follows */
 	struct bfs_export_counts counts;
@@ -251,8 +253,14 @@ static int run_group(void *argument)
 static int submit_open(struct bfs_export_files *files)
 {
 	struct group *group = bfs_steal(&files->open);
-	int r = group ? bfs_workers_submit(files->workers, run_group, group) : 0;
+	int r;
 
+	if (!group)
+		return 0;
+	if (group->names[0].state == BFS_EXPORT_MISSING)
+		bfs_export_contents_open_pack(
+			files->write->readers[group->store], &group->content, &files->last_pack);
+	r = bfs_workers_submit(files->workers, run_group, group);
 	if (r < 0)
 		free_group(group);
 	return r;

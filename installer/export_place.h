@@ -9,9 +9,9 @@
  *	.DIR.lock		locked (OFD lock) by whoever exports to DIR
  *
  *	bfs_export_place_open()		waits for the lock, removes garbage
- *	bfs_export_place_begin()	an empty directory, or the oldest tree that is not wanted any
- *more, to be made into the next one bfs_export_place_finish()	names it, moves DIR, removes the
- *trees that are too old bfs_export_place_close()	without a finish DIR has not changed
+ *	bfs_export_place_begin()	an empty directory, or the oldest tree that is not wanted
+ *any more, to be made into the next one bfs_export_place_finish()	names it, moves DIR, removes
+ *the trees that are too old bfs_export_place_close()	without a finish DIR has not changed
  *
  * One thread at a time.
  */

@@ -2,8 +2,8 @@
  * What an export has beside the files of the prefix, so that programs start and libraries are found
  * where nothing of brewfs is installed:
  *
- *	lib/ld.so		the interpreter of every program: the brewed glibc's loader, or a link
- *to the host's lib/libstdc++.so.6...	the libraries of a brewed gcc, as a mount has them
+ *	lib/ld.so		the interpreter of every program: the brewed glibc's loader, or a
+ *link to the host's lib/libstdc++.so.6...	the libraries of a brewed gcc, as a mount has them
  *(fs/host.h) bin/brewfs-lambda	starts a program under the brewed glibc, see brewfs-export(1)
  *	bin/ld, bin/objdump	the same program: what Python's ctypes.util.find_library asks of
  *binutils

@@ -24,8 +24,8 @@ int bfs_export_walk_name(struct bfs_export_walk *walk, const char *path, char **
 int bfs_export_walk_below(struct bfs_export_walk *walk, const char *path);
 
 /*
- * With `closure`: adds what the links that bfs_export_walk_below() found lead to, until nothing is new. Links on
- * the way to a name lead to that.
+ * With `closure`: adds what the links that bfs_export_walk_below() found lead to, until nothing is
+ * new. Links on the way to a name lead to that.
  */
 int bfs_export_walk_links(struct bfs_export_walk *walk);
 

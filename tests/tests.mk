@@ -55,6 +55,7 @@ C_TESTS = \
 
 # Programs that tests run, and that are no tests themselves.
 TEST_HELPERS = \
+	tests/bench/slowfs \
 	tests/fs/mktree \
 	tests/fs/stuckfs \
 	tests/index/mkstore \
@@ -74,6 +75,7 @@ SCRIPT_TESTS = \
 	tests/system/test-efs.py \
 	tests/system/test-fetch.py \
 	tests/system/test-export.py \
+	tests/system/test-export-efs.py \
 	tests/system/test-fresh.py \
 	tests/system/test-hostile.py \
 	tests/system/test-import.py \
