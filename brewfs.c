@@ -42,10 +42,12 @@ static const struct bfs_command *const commands[] = {
 	&bfs_cmd_info,
 	&bfs_cmd_deps,
 	&bfs_cmd_log,
+	&bfs_cmd_rollback,
 	&bfs_cmd_status,
 	&bfs_cmd_du,
 	&bfs_cmd_doctor,
 	&bfs_cmd_fsck,
+	&bfs_cmd_gc,
 	&help_command,
 	NULL,
 };

@@ -9,9 +9,11 @@
 extern const struct bfs_command bfs_cmd_deps;
 extern const struct bfs_command bfs_cmd_du;
 extern const struct bfs_command bfs_cmd_fsck;
+extern const struct bfs_command bfs_cmd_gc;
 extern const struct bfs_command bfs_cmd_info;
 extern const struct bfs_command bfs_cmd_list;
 extern const struct bfs_command bfs_cmd_log;
+extern const struct bfs_command bfs_cmd_rollback;
 extern const struct bfs_command bfs_cmd_warm;
 
 #endif

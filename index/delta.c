@@ -336,9 +336,10 @@ static int load_fixed(
 		r = load_names(bytes + sizeof(magic), 1, &delta->result);
 	if (r < 0)
 		return r;
-	if (!bfs_digest_equal(&delta->result.index, &result->index) ||
-		delta->result.size != result->size || chain < 1 || chain > BFS_DELTA_CHAIN_MAX ||
-		since < 1 || since > BFS_DELTA_SINCE_MAX ||
+	if (result && (!bfs_digest_equal(&delta->result.index, &result->index) ||
+			      delta->result.size != result->size))
+		return -EBADMSG;
+	if (chain < 1 || chain > BFS_DELTA_CHAIN_MAX || since < 1 || since > BFS_DELTA_SINCE_MAX ||
 		blocks > count_blocks(delta->result.size))
 		return -EBADMSG;
 	delta->chain_count = chain;

@@ -52,8 +52,10 @@ int bfs_delta_chain(struct bfs_delta *delta, const struct bfs_delta *base);
 /* Writes the file, with the blocks out of `result_fd`, and syncs it. */
 int bfs_delta_write(struct bfs_delta *delta, int result_fd, int fd, uint64_t *ret_size);
 
-/* Reads everything but the blocks. -EBADMSG for what is no delta, or not the one that makes
- * `result`. */
+/*
+ * Reads everything but the blocks. -EBADMSG for what is no delta, or does not make `result`, where
+ * that is not NULL.
+ */
 int bfs_delta_read(int fd, const struct bfs_generation *result, struct bfs_delta *ret_delta);
 
 /*

@@ -13,9 +13,11 @@ INDEX_SOURCES = \
 	index/cmd_deps.c index/commands.h \
 	index/cmd_du.c \
 	index/cmd_fsck.c \
+	index/cmd_gc.c \
 	index/cmd_info.c \
 	index/cmd_list.c \
 	index/cmd_log.c \
+	index/cmd_rollback.c \
 	index/cmd_warm.c \
 	index/commit.c index/commit.h \
 	index/commit_kegs.c index/commit_kegs.h \
@@ -32,6 +34,10 @@ INDEX_SOURCES = \
 	index/efs_mounted.c index/efs_mounted.h \
 	index/efs_region.c \
 	index/flatten.c index/flatten.h \
+	index/gc.c index/gc.h \
+	index/gc_lock.c index/gc_lock.h \
+	index/gc_mark.c \
+	index/gc_sweep.c \
 	index/ignore.c index/ignore.h \
 	index/import.c index/import.h \
 	index/import_scan.c index/import_scan.h \

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 struct bfs_publication {
@@ -42,6 +43,7 @@ static int take_lock(struct bfs_publication *publication)
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	_cleanup_free_ char *path = bfs_format("locks/%s", publication->ref);
 	char host[HOST_NAME_MAX + 1] = "", holder[HOST_NAME_MAX + 64];
+	struct stat st;
 	int fd, length;
 
 	if (!path)
@@ -60,7 +62,7 @@ static int take_lock(struct bfs_publication *publication)
 	}
 	gethostname(host, sizeof(host) - 1);
 	length = snprintf(holder, sizeof(holder), "%s, process %d\n", host, (int)getpid());
-	if (ftruncate(fd, 0) < 0)
+	if (fstat(fd, &st) < 0 || (st.st_size > length && ftruncate(fd, 0) < 0))
 		return -errno;
 	return bfs_pwrite_all(fd, holder, (size_t)length, 0);
 }
@@ -91,32 +93,36 @@ static void remove_dead_work(const char *cache)
 	}
 }
 
-static int copy_base(struct bfs_publication *publication)
+/* The working copy anew, from an index on local disk. */
+static int copy_index(struct bfs_publication *publication, const char *path, uint64_t size,
+	struct bfs_error *error)
 {
-	_cleanup_close_ int from = open(publication->base_path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int from = open(path, O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int to = -1;
+	int r = from < 0 ? -errno : 0;
 
-	if (from < 0)
-		return -errno;
-	to = open(publication->work_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (to < 0)
-		return -errno;
-	return bfs_copy_range(from, to, publication->base.size);
+	unlink(publication->work_path);
+	if (r == 0)
+		to = open(publication->work_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (r == 0 && to < 0)
+		r = -errno;
+	if (r == 0)
+		r = bfs_copy_range(from, to, size);
+	return r < 0 ? bfs_error_set(error, r, "copying the index", publication->work_path, NULL)
+		     : 0;
 }
 
 static int open_work(struct bfs_publication *publication, struct bfs_error *error)
 {
 	int r;
 
-	unlink(publication->work_path);
 	if (publication->base_path) {
-		r = copy_base(publication);
-		if (r < 0)
-			return bfs_error_set(
-				error, r, "copying the index", publication->work_path, NULL);
-		return bfs_tree_open(
-			publication->work_path, BFS_TREE_WRITE, &publication->tree, error);
+		r = copy_index(publication, publication->base_path, publication->base.size, error);
+		return r < 0 ? r
+			     : bfs_tree_open(publication->work_path, BFS_TREE_WRITE,
+				       &publication->tree, error);
 	}
+	unlink(publication->work_path);
 	r = bfs_tree_open(publication->work_path, BFS_TREE_NEW, &publication->tree, error);
 	if (r == 0)
 		r = bfs_tree_set_value(
@@ -213,6 +219,106 @@ void bfs_publication_end(struct bfs_publication *publication)
 	free(publication->cache);
 	free(publication->ref);
 	free(publication);
+}
+
+/* --- an earlier generation again --- */
+
+static int find_generation(struct bfs_publication *publication, uint64_t number,
+	struct bfs_generation *ret_generation, struct bfs_error *error)
+{
+	struct bfs_log_entry *entries = NULL;
+	size_t count = 0;
+	int r = bfs_publication_log(publication->tree, &publication->base, &entries, &count, error);
+
+	if (r < 0)
+		return r;
+	r = -ENOENT;
+	for (size_t i = 0; r < 0 && i < count; i++)
+		if (entries[i].generation.number == number) {
+			*ret_generation = entries[i].generation;
+			r = 0;
+		}
+	bfs_log_entries_free(entries, count);
+	return r < 0 ? bfs_error_set(error, r, "looking for the generation", publication->ref,
+			       "it has no generation %llu", (unsigned long long)number)
+		     : 0;
+}
+
+static int copy_log(sqlite3 *from, sqlite3 *to)
+{
+	_cleanup_stmt_ sqlite3_stmt *rows = NULL, *insert = NULL;
+	int r = bfs_db_exec(to, "DELETE FROM generation");
+
+	if (r == 0)
+		r = bfs_db_prepare(from,
+			"SELECT number, digest, size, time, host, message FROM generation", &rows);
+	if (r == 0)
+		r = bfs_db_prepare(
+			to, "INSERT INTO generation VALUES(?1, ?2, ?3, ?4, ?5, ?6)", &insert);
+	while (r >= 0 && (r = bfs_db_step(rows)) > 0) {
+		for (int i = 0; i < 6; i++)
+			sqlite3_bind_value(insert, i + 1, sqlite3_column_value(rows, i));
+		r = bfs_db_run(insert);
+	}
+	return r;
+}
+
+/* What goes on from the base, in a working copy that no tree is open on. */
+static int carry_over(struct bfs_publication *publication, struct bfs_error *error)
+{
+	_cleanup_tree_ struct bfs_tree *base = NULL;
+	_cleanup_db_ sqlite3 *work = NULL;
+	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
+	int64_t next_ino;
+	int r = bfs_tree_open(publication->base_path, BFS_TREE_READ, &base, error);
+
+	if (r == 0)
+		r = bfs_db_open(publication->work_path, BFS_DB_WRITE, &work, error);
+	if (r < 0)
+		return r;
+	r = bfs_db_exec(work, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; BEGIN");
+	if (r == 0)
+		r = copy_log(bfs_tree_db(base), work);
+	if (r == 0)
+		r = bfs_db_get_int64(bfs_tree_db(base),
+			"SELECT value FROM value WHERE key='next_ino'", &next_ino);
+	if (r == 0)
+		r = bfs_db_prepare(
+			work, "UPDATE value SET value=?1 WHERE key='next_ino' AND value<?1", &stmt);
+	if (r == 0) {
+		sqlite3_bind_int64(stmt, 1, next_ino);
+		r = bfs_db_run(stmt);
+	}
+	if (r == 0)
+		r = bfs_db_exec(work, "COMMIT");
+	return r < 0 ? bfs_error_set(error, r, "preparing the index", publication->work_path, NULL)
+		     : 0;
+}
+
+int bfs_publication_restore(
+	struct bfs_publication *publication, uint64_t number, struct bfs_error *error)
+{
+	_cleanup_error_ struct bfs_error missing = BFS_ERROR_INIT;
+	_cleanup_free_ char *path = NULL;
+	struct bfs_generation generation;
+	int r = find_generation(publication, number, &generation, error);
+
+	if (r < 0)
+		return r;
+	r = bfs_snapshot_fetch(publication->store, &generation, &path, &missing);
+	if (r == -ENOENT)
+		return bfs_error_set(error, r, "fetching the index", publication->ref,
+			"generation %llu was removed from the store", (unsigned long long)number);
+	if (r < 0)
+		return bfs_error_set(error, r, "fetching the index", publication->ref, "%s",
+			bfs_error_message(&missing, r));
+	bfs_tree_close(bfs_steal(&publication->tree));
+	r = copy_index(publication, path, generation.size, error);
+	if (r == 0)
+		r = carry_over(publication, error);
+	return r < 0 ? r
+		     : bfs_tree_open(
+			       publication->work_path, BFS_TREE_WRITE, &publication->tree, error);
 }
 
 /* The generation that ends gets its index noted, the new one its line; its own digest it cannot

@@ -3,8 +3,8 @@
  *
  *	bfs_publication_begin()		takes the ref's lock (waits, saying so), copies the current
  *index to a local working copy bfs_publication_tree()		the working copy, to be changed
- *	bfs_publication_commit()	writes the index, or what it has that the one before has not,
- *into the store under its digest, then moves the ref
+ *	bfs_publication_commit()	writes the index, or what it has that the one before has
+ *not, into the store under its digest, then moves the ref
  *	bfs_publication_end()		releases the lock; without a commit nothing has changed
  */
 #ifndef BFS_INDEX_PUBLISH_H
@@ -22,6 +22,14 @@ struct bfs_tree *bfs_publication_tree(struct bfs_publication *publication);
 const struct bfs_generation *bfs_publication_base(const struct bfs_publication *publication);
 /* Path of the base generation's index on local disk; NULL for a new ref. */
 const char *bfs_publication_base_path(const struct bfs_publication *publication);
+
+/*
+ * Makes the working copy what the ref was in an earlier generation, of which the number is given:
+ * all but the log, and the inode counter, which goes on. Trees got before are closed. -ENOENT where
+ * there is no such generation, or it was removed.
+ */
+int bfs_publication_restore(
+	struct bfs_publication *publication, uint64_t number, struct bfs_error *error);
 
 /*
  * `message` goes into the log ("install proj libexif"). All contents must have been committed

@@ -1,5 +1,6 @@
 #include "index/put.h"
 
+#include "index/gc_lock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -129,9 +130,13 @@ int bfs_put_begin(struct bfs_store *store)
 
 	pthread_mutex_lock(&staging->lock);
 	if (!staging->name)
+		r = bfs_gc_lock_share(store, &staging->gc_fd);
+	if (r == 0 && !staging->name)
 		r = make_staging(store, staging);
 	if (r == 0)
 		staging->holders++;
+	else if (staging->gc_fd >= 0)
+		close(bfs_steal_fd(&staging->gc_fd));
 	pthread_mutex_unlock(&staging->lock);
 	return r;
 }
@@ -145,6 +150,7 @@ void bfs_put_end(struct bfs_store *store)
 		bfs_remove_tree(bfs_store_fd(store), staging->name);
 		free(bfs_steal(&staging->name));
 		close(bfs_steal_fd(&staging->lock_fd));
+		close(bfs_steal_fd(&staging->gc_fd));
 	}
 	pthread_mutex_unlock(&staging->lock);
 }

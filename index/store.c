@@ -92,7 +92,7 @@ static int open_directory(const char *path, struct bfs_store **ret_store, struct
 	if (!store)
 		return -ENOMEM;
 	pthread_mutex_init(&store->staging.lock, NULL);
-	store->staging.lock_fd = -1;
+	store->staging.lock_fd = store->staging.gc_fd = -1;
 	store->path = strdup(path);
 	store->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->fd < 0 || !store->path) {

@@ -68,6 +68,7 @@ struct bfs_staging {
 	unsigned holders;
 	char *name; /* "staging/HOST.PID.RANDOM", NULL while there is none */
 	int lock_fd;
+	int gc_fd; /* shared lock, see index/gc_lock.h */
 	unsigned counter; /* of the files in it */
 };
 struct bfs_staging *bfs_store_staging(struct bfs_store *store);

@@ -9,6 +9,7 @@ dist_man_MANS = \
 	man/brewfs-fetch.1 \
 	man/brewfs-format.5 \
 	man/brewfs-fsck.1 \
+	man/brewfs-gc.1 \
 	man/brewfs-help.1 \
 	man/brewfs-import.1 \
 	man/brewfs-info.1 \
@@ -19,6 +20,7 @@ dist_man_MANS = \
 	man/brewfs-postinstall.1 \
 	man/brewfs-session.1 \
 	man/brewfs-shell.1 \
+	man/brewfs-rollback.1 \
 	man/brewfs-status.1 \
 	man/brewfs-trace.1 \
 	man/brewfs-umount.1 \

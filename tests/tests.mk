@@ -8,6 +8,7 @@ C_TESTS = \
 	tests/index/test-commit \
 	tests/index/test-delta \
 	tests/index/test-diff \
+	tests/index/test-gc \
 	tests/index/test-ignore \
 	tests/index/test-lease \
 	tests/index/test-merge \
