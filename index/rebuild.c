@@ -57,7 +57,9 @@ static int open_index(struct bfs_store *store, const struct bfs_generation *gene
 	bool whole = generation->size <= BFS_REBUILD_WHOLE;
 	int r = -ENOENT;
 
-	for (int i = 0; r == -ENOENT && i < 2; i++, whole = !whole) {
+	for (int i = 0; r == -ENOENT && i < 4; i++, whole = !whole) {
+		if (i == 2) /* one of them should be there */
+			bfs_store_refresh(bfs_store_fd(store), ret_name);
 		if (whole)
 			bfs_store_index_name(&generation->index, ret_name);
 		else
@@ -233,9 +235,15 @@ int bfs_rebuild_index(struct bfs_rebuild *rebuild, const struct bfs_generation *
 int bfs_rebuild_read_delta(struct bfs_store *store, const struct bfs_generation *generation,
 	struct bfs_delta *ret_delta)
 {
-	char name[BFS_STORE_NAME_SIZE];
+	char name[BFS_STORE_NAME_SIZE], whole[BFS_STORE_NAME_SIZE];
 	_cleanup_close_ int fd = -1;
 	int r = open_file(store, bfs_store_delta_name(&generation->index, name), &fd);
 
+	/* That there is none is only believed where there is the index itself. */
+	bfs_store_index_name(&generation->index, whole);
+	if (r == -ENOENT && faccessat(bfs_store_fd(store), whole, F_OK, 0) < 0) {
+		bfs_store_refresh(bfs_store_fd(store), name);
+		r = open_file(store, name, &fd);
+	}
 	return r < 0 ? r : bfs_delta_read(fd, generation, ret_delta);
 }

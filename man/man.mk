@@ -18,9 +18,9 @@ dist_man_MANS = \
 	man/brewfs-log.1 \
 	man/brewfs-mount.1 \
 	man/brewfs-postinstall.1 \
+	man/brewfs-rollback.1 \
 	man/brewfs-session.1 \
 	man/brewfs-shell.1 \
-	man/brewfs-rollback.1 \
 	man/brewfs-status.1 \
 	man/brewfs-trace.1 \
 	man/brewfs-umount.1 \
