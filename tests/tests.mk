@@ -72,6 +72,7 @@ SCRIPT_TESTS = \
 	tests/index/test-commands.sh \
 	tests/man/test-man.sh \
 	tests/posix/test-posix.py \
+	tests/system/test-aws.py \
 	tests/system/test-doctor.py \
 	tests/system/test-efs.py \
 	tests/system/test-fetch.py \
