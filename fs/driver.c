@@ -179,15 +179,37 @@ static void on_readlink(fuse_req_t request, fuse_ino_t ino)
 	end(&call, r);
 }
 
+/* Once one open of an inode is passed through, all of them have to be: a failure is an error. */
+static int pass_through(fuse_req_t request, uint64_t ino, struct fuse_file_info *file)
+{
+	struct call call = begin(request, BFS_OP_OPEN);
+	struct bfs_content content = {0};
+	int r = ino < BFS_TREE_INO_LIMIT
+			? bfs_lineage_content(call.driver->lineage, ino, &content)
+			: 0;
+
+	bfs_lineage_leave(call.driver->lineage);
+	if (r == 0 && bfs_passthrough_suits(&content))
+		r = bfs_passthrough_open(call.driver->passthrough, request, ino, &content, file);
+	return r;
+}
+
 static void on_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	(void)ino;
+	int r = 0;
+
 	count(request, BFS_OP_OPEN);
 	if (is_in_force(request, BFS_FEATURE_ZERO_OPEN)) {
 		fuse_reply_err(request, ENOSYS);
 		return;
 	}
 	file->keep_cache = 1;
+	if (is_in_force(request, BFS_FEATURE_PASSTHROUGH))
+		r = pass_through(request, ino, file);
+	if (r < 0) {
+		bfs_reply_error(request, r);
+		return;
+	}
 #if FUSE_MAJOR_VERSION > 3 || FUSE_MINOR_VERSION >= 11
 	file->noflush = 1;
 #endif
@@ -196,8 +218,10 @@ static void on_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *f
 
 static void on_release(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	(void)ino;
-	(void)file;
+	struct bfs_driver *driver = fuse_req_userdata(request);
+
+	if (file->fh)
+		bfs_passthrough_release(driver->passthrough, request, ino);
 	count(request, BFS_OP_RELEASE);
 	fuse_reply_err(request, 0);
 }

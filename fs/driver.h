@@ -1,6 +1,7 @@
 /*
  * The read-only driver: requests of the kernel, answered from the loaded generations, and for
- * contents from the store. It keeps nothing per inode, per open file or per open directory.
+ * contents from the store. It keeps nothing per inode, per open file or per open directory
+ * (but for passthrough, where that is asked for).
  *
  * Extended attributes are answered ENOSYS, after which the kernel does not ask again: it would
  * otherwise, at every `ls -l` and every exec, since it does not remember that there are none.
@@ -9,6 +10,7 @@
 #define BFS_FS_DRIVER_H
 
 #include "fs/lineage.h"
+#include "fs/passthrough.h"
 #include "fs/reads.h"
 #include "fs/reply.h"
 #include "fs/stats.h"
@@ -28,6 +30,7 @@ struct bfs_driver {
 	struct bfs_lineage *lineage;
 	struct bfs_responders *responders;
 	struct bfs_reads *reads;
+	struct bfs_passthrough *passthrough; /* NULL: not wanted */
 	struct bfs_stats *stats;
 	struct bfs_look look;
 	unsigned background;	   /* reads ahead that the kernel may have under way */

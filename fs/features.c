@@ -1,9 +1,19 @@
 #include "fs/features.h"
 
+#include "config.h"
+
+#include <limits.h>
 #include <string.h>
 
-/* Every capability here is in libfuse 3.10, the oldest we build with, so none needs a check of its
- * own. */
+/* What no kernel offers, where libfuse has no name for it. */
+#ifdef HAVE_FUSE_PASSTHROUGH_OPEN
+#define CAP_PASSTHROUGH FUSE_CAP_PASSTHROUGH
+#else
+#define CAP_PASSTHROUGH UINT_MAX
+#endif
+
+/* Every other capability here is in libfuse 3.10, the oldest we build with, so none needs a check of
+ * its own. */
 static const struct {
 	const char *name;
 	unsigned capability; /* FUSE_CAP_..., 0 where nothing need be offered */
@@ -25,6 +35,7 @@ static const struct {
 	[BFS_FEATURE_SPLICE] = {"splice", FUSE_CAP_SPLICE_WRITE, false, 0},
 	[BFS_FEATURE_SINGLE_CACHE] = {"single_cache", 0, true, 0},
 	[BFS_FEATURE_FORESIGHT] = {"foresight", 0, true, 0},
+	[BFS_FEATURE_PASSTHROUGH] = {"passthrough", CAP_PASSTHROUGH, false, 0},
 	[BFS_FEATURE_EXPORT] = {"export", FUSE_CAP_EXPORT_SUPPORT, false, 0},
 };
 
@@ -47,6 +58,11 @@ unsigned bfs_features_negotiate(unsigned wanted, struct fuse_conn_info *connecti
 {
 	unsigned in_force = 0;
 
+	/* An OPEN that is not answered cannot be told of a backing file. */
+	if ((wanted & BFS_FEATURE_BIT(BFS_FEATURE_PASSTHROUGH)) &&
+		(connection->capable & CAP_PASSTHROUGH) == CAP_PASSTHROUGH)
+		wanted &= ~BFS_FEATURE_BIT(BFS_FEATURE_ZERO_OPEN);
+
 	/* Contents never change, so there is nothing for the kernel to find out by comparing times.
 	 */
 	connection->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
@@ -60,9 +76,14 @@ unsigned bfs_features_negotiate(unsigned wanted, struct fuse_conn_info *connecti
 			in_force |= BFS_FEATURE_BIT(i);
 		if (table[i].passive)
 			continue;
-		connection->want &= ~capability;
+		if (capability != UINT_MAX)
+			connection->want &= ~capability;
 		if (on)
 			connection->want |= capability;
 	}
+#ifdef HAVE_FUSE_PASSTHROUGH_OPEN
+	if (in_force & BFS_FEATURE_BIT(BFS_FEATURE_PASSTHROUGH))
+		connection->max_backing_stack_depth = 1;
+#endif
 	return in_force;
 }

@@ -24,12 +24,19 @@ enum bfs_feature {
 	BFS_FEATURE_SPLICE,	     /* big reads go from file to kernel without a copy of ours */
 	BFS_FEATURE_SINGLE_CACHE, /* what was handed over goes from the page cache of the store */
 	BFS_FEATURE_FORESIGHT,	  /* what a program needs is read before it asks */
+	BFS_FEATURE_PASSTHROUGH,  /* big files are read by the kernel alone; opens are answered */
 	BFS_FEATURE_EXPORT,	  /* file handles, so that NFS can serve the mount on */
 	BFS_FEATURE_COUNT
 };
 
 #define BFS_FEATURE_BIT(feature) (1u << (feature))
 #define BFS_FEATURES_ALL	 (BFS_FEATURE_BIT(BFS_FEATURE_COUNT) - 1)
+
+/*
+ * Passthrough is not among them: it needs the kernel to ask at every open, for all files of the
+ * mount, and programs open more small files than they read big ones (brewfs-mount(1)).
+ */
+#define BFS_FEATURES_DEFAULT (BFS_FEATURES_ALL & ~BFS_FEATURE_BIT(BFS_FEATURE_PASSTHROUGH))
 
 /* The name that `-o no_NAME` and `status` use: "zero_open". */
 const char *bfs_feature_name(enum bfs_feature feature);

@@ -31,6 +31,7 @@ FS_SOURCES = \
 	fs/mountinfo.h \
 	fs/mountpoint.c fs/mountpoint.h \
 	fs/options.c fs/options.h \
+	fs/passthrough.c fs/passthrough.h \
 	fs/published.c fs/published.h \
 	fs/reads.c fs/reads.h \
 	fs/reply.c fs/reply.h \

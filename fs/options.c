@@ -42,7 +42,7 @@ void bfs_mount_options_init(struct bfs_mount_options *options)
 		.threads = BFS_THREADS_DEFAULT,
 		.interval = INTERVAL_DEFAULT,
 		.readahead = READAHEAD_DEFAULT,
-		.features = BFS_FEATURES_ALL,
+		.features = BFS_FEATURES_DEFAULT,
 	};
 }
 

@@ -10,6 +10,7 @@ struct published {
 	struct bfs_lineage *lineage;
 	struct bfs_reads *reads;
 	struct bfs_foresight *foresight;
+	struct bfs_passthrough *passthrough;
 	struct bfs_driver driver;
 	struct bfs_follow *follow;
 };
@@ -23,6 +24,7 @@ static void close_published(void *service)
 	bfs_follow_free(published->follow);
 	bfs_reads_free(published->reads);
 	bfs_foresight_free(published->foresight);
+	bfs_passthrough_free(published->passthrough);
 	bfs_lineage_free(published->lineage);
 	free(published);
 }
@@ -62,12 +64,17 @@ static int make_parts(struct published *published)
 {
 	const struct bfs_service_context *context = &published->context;
 	const struct bfs_mount_options *options = context->options;
+	/* The kernel takes backing files from the administrator only. */
+	unsigned wanted = options->features &
+			  ~(geteuid() == 0 ? 0 : BFS_FEATURE_BIT(BFS_FEATURE_PASSTHROUGH));
 	int r = bfs_reads_new(
 		context->reader, context->stats, options->threads, &published->reads);
 
 	if (r == 0 && options->features & BFS_FEATURE_BIT(BFS_FEATURE_FORESIGHT))
 		r = bfs_foresight_new(published->lineage, context->reader,
 			bfs_store_prefix(context->store), &published->foresight);
+	if (r == 0 && wanted & BFS_FEATURE_BIT(BFS_FEATURE_PASSTHROUGH))
+		r = bfs_passthrough_new(context->reader, &published->passthrough);
 	if (r < 0)
 		return r;
 	bfs_reads_set_foresight(published->reads, published->foresight);
@@ -75,10 +82,11 @@ static int make_parts(struct published *published)
 		.lineage = published->lineage,
 		.responders = context->responders,
 		.reads = published->reads,
+		.passthrough = published->passthrough,
 		.stats = context->stats,
 		.look = {options->uid, options->gid, BFS_REPLY_FOREVER},
 		.background = 2 * options->threads,
-		.wanted = options->features,
+		.wanted = wanted,
 		.initialised_fd = context->initialised_fd,
 	};
 	return 0;

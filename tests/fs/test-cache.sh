@@ -90,6 +90,12 @@ check "unless it is told to" "$BREWFS" mount "$SCRATCH/real" "$MNT" -o cache=1G
 is "with that quota" "$(json 'd["contents"]["cache"]["quota"]')" 1073741824
 "$BREWFS" umount "$MNT"
 
+check "passed through where that can be" "$BREWFS" mount "$SCRATCH/real" "$MNT" -o passthrough
+check "contents are right" contents
+is "opens are answered if and only if files are passed through" \
+	"$(json 'd["features"]["passthrough"] != d["features"]["zero_open"]')" True
+"$BREWFS" umount "$MNT"
+
 # --- warm ---
 warm() { "$BREWFS" warm --store "$STORE" "$@"; }
 fields() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(d["files"], d["fetched"], d["present"], d["left_out"], d["failed"])'; }

@@ -33,7 +33,7 @@ static void test_values(void)
 {
 	is_int(parse("", NULL), 0, "no options");
 	is_int(options.uid, geteuid(), "the owner is the caller");
-	is_int(options.features, BFS_FEATURES_ALL, "everything is wanted");
+	is_int(options.features, BFS_FEATURES_DEFAULT, "almost everything is wanted");
 	is_int(parse("uid=12,gid=0,threads=3,interval=50,readahead=0,ref=staging", NULL), 0,
 		"values");
 	is_int(options.uid, 12, "uid");
@@ -81,7 +81,7 @@ static void test_features(void)
 
 		snprintf(text, sizeof(text), "no_%s", bfs_feature_name(i));
 		is_int(parse(text, NULL), 0, "%s is understood", text);
-		is_int(options.features, BFS_FEATURES_ALL & ~BFS_FEATURE_BIT(i),
+		is_int(options.features, BFS_FEATURES_DEFAULT & ~BFS_FEATURE_BIT(i),
 			"and turns just that off");
 	}
 }
