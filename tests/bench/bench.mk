@@ -24,8 +24,10 @@ BENCH_FILES = \
 	tests/bench/filesystems.py \
 	tests/bench/installs.py \
 	tests/bench/machine.py \
+	tests/bench/million.py \
 	tests/bench/mkcorpus.py \
 	tests/bench/mkdebs.sh \
+	tests/bench/mkindex.py \
 	tests/bench/peers.py \
 	tests/bench/results.py
 EXTRA_DIST += $(BENCH_FILES)

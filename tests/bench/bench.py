@@ -22,11 +22,13 @@ import efs                      # noqa: E402
 import filesystems              # noqa: E402
 import installs                 # noqa: E402
 import machine                  # noqa: E402
+import million                  # noqa: E402
 import peers                    # noqa: E402
 import results as shown         # noqa: E402
 from machine import Failure, run, say   # noqa: E402
 
-SECTIONS = ("hot", "fresh", "cold", "memory", "sizes", "install", "changes", "efs")
+SECTIONS = ("hot", "fresh", "cold", "memory", "sizes", "install", "changes", "million",
+            "efs")
 INSIDE = "BREWFS_BENCH_INSIDE"
 NEEDED = ("dpkg-deb", "apt-get", "tar", "gzip", "g++", "unshare", "openssl", "du", "cp")
 DEFAULT_WORK = "/var/tmp/brewfs-bench"
@@ -181,6 +183,7 @@ def measure(arguments, size, results):
                 "sizes": lambda: peers.sizes(place, results),
                 "install": lambda: installs.local(place, results),
                 "changes": lambda: installs.changes(place, results),
+                "million": lambda: million.measure(place, results),
                 "efs": lambda: efs.measure(place, results)}
     for name in arguments.sections:
         try:
