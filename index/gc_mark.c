@@ -71,7 +71,7 @@ static int mark_index(
 	if (r == 0)
 		r = bfs_references_add_index(mark->references, mark->gc->store, generation);
 	if (r == 0)
-		r = bfs_references_add_tree(mark->references, tree);
+		r = bfs_references_add_files(mark->references, tree);
 	return r;
 }
 

@@ -174,19 +174,25 @@ static int add_packs(struct bfs_references *references, struct bfs_tree *tree)
 	return r;
 }
 
-int bfs_references_add_tree(struct bfs_references *references, struct bfs_tree *tree)
+int bfs_references_add_files(struct bfs_references *references, struct bfs_tree *tree)
 {
 	int r = add_packs(references, tree);
 
-	if (r == 0)
-		r = add_rows(references, tree,
-			"SELECT digest, size, executable FROM object WHERE pack IS NULL", false);
-	if (r == 0)
-		r = add_rows(references, tree,
-			"SELECT o.digest, o.size, 0, p.digest, o.offset FROM object o"
-			" JOIN pack p ON p.id=o.pack",
-			true);
-	return r;
+	return r < 0 ? r
+		     : add_rows(references, tree,
+			       "SELECT digest, size, executable FROM object WHERE pack IS NULL",
+			       false);
+}
+
+int bfs_references_add_tree(struct bfs_references *references, struct bfs_tree *tree)
+{
+	int r = bfs_references_add_files(references, tree);
+
+	return r < 0 ? r
+		     : add_rows(references, tree,
+			       "SELECT o.digest, o.size, 0, p.digest, o.offset FROM object o"
+			       " JOIN pack p ON p.id=o.pack",
+			       true);
 }
 
 int bfs_references_has(

@@ -46,7 +46,10 @@ int bfs_references_add(struct bfs_references *references, const struct bfs_file 
 int bfs_references_add_index(struct bfs_references *references, struct bfs_store *store,
 	const struct bfs_generation *generation);
 
-/* Objects, packs and contents of a tree. Rows that cannot be are left out. */
+/* Objects and packs that a tree uses. Rows that cannot be are left out. */
+int bfs_references_add_files(struct bfs_references *references, struct bfs_tree *tree);
+
+/* These, and which contents lie where in the packs. */
 int bfs_references_add_tree(struct bfs_references *references, struct bfs_tree *tree);
 
 /* 1 where a file of that kind and name is used, else 0. */
