@@ -1,6 +1,7 @@
 /* brewfs session: what writable sessions there are, what was changed in them, commit or discard. */
 #include "fs/commands.h"
 #include "fs/session_access.h"
+#include "index/session_update.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/text.h"
@@ -21,9 +22,9 @@ static const struct bfs_option options_table[] = {
 		offsetof(struct session_options, store)},
 	{"message", 'm', "TEXT", "commit: What to say of the new generation",
 		offsetof(struct session_options, message)},
-	{"ours", 0, NULL, "commit: Of what was changed on both sides take the session's",
+	{"ours", 0, NULL, "commit, update: Of what was changed on both sides take the session's",
 		offsetof(struct session_options, ours)},
-	{"theirs", 0, NULL, "commit: Of what was changed on both sides leave the store's",
+	{"theirs", 0, NULL, "commit, update: Of what was changed on both sides take the store's",
 		offsetof(struct session_options, theirs)},
 	{"ignored", 0, NULL, "diff: Show what is not committed, too",
 		offsetof(struct session_options, ignored)},
@@ -69,6 +70,12 @@ static void print_conflicts(const json_t *answer)
 		fprintf(stderr, "  and %zu more\n", count - CONFLICTS_SHOWN);
 }
 
+static void tell_way_out(void)
+{
+	bfs_log_info("Nothing was changed. --ours takes what the session has, --theirs what the "
+		     "store has.");
+}
+
 /*
  * Asks the session. 1 with the answer, which is the caller's; 0 where it was an error that has been
  * told.
@@ -93,8 +100,7 @@ static int ask(const char *name, const struct session_options *options, const ch
 	bfs_log_error("%s", message);
 	print_conflicts(answer);
 	if (json_array_size(json_object_get(answer, "conflicts")))
-		bfs_log_info("Nothing was changed. --ours takes what the session has, --theirs "
-			     "leaves what the store has.");
+		tell_way_out();
 	return 0;
 }
 
@@ -317,6 +323,64 @@ static int commit(const char *name, const struct session_options *options, struc
 	return r < 0 ? r : 1;
 }
 
+/* --- update --- */
+
+static json_t *update_json(const struct bfs_update_result *result, const char *message)
+{
+	json_int_t number = (json_int_t)result->generation.number;
+	json_t *conflicts = json_array();
+
+	for (size_t i = 0; i < result->conflict_count; i++)
+		json_array_append_new(conflicts,
+			json_pack("{s:o, s:s, s:s}", "path",
+				bfs_text_json(result->conflicts[i].path), "ours",
+				result->conflicts[i].ours, "theirs", result->conflicts[i].theirs));
+	return json_pack("{s:o*, s:o, s:o}", "error", message ? bfs_text_json(message) : NULL,
+		"base", number ? json_integer(number) : json_null(), "conflicts", conflicts);
+}
+
+static int tell_update(const char *name, const struct session_options *options,
+	const struct bfs_update_result *result, const char *message)
+{
+	_cleanup_json_ json_t *document = update_json(result, message);
+
+	if (!document)
+		return -ENOMEM;
+	if (options->json)
+		return bfs_json_print(document);
+	if (message)
+		bfs_log_error("%s", message);
+	else if (result->conflict_count)
+		bfs_log_warning("decided as you said:");
+	print_conflicts(document);
+	if (message)
+		tell_way_out();
+	else
+		bfs_log_info("Session %s is based on generation %" PRIu64, name,
+			result->generation.number);
+	return 0;
+}
+
+static int update(const char *name, const struct session_options *options, struct bfs_error *error)
+{
+	enum bfs_commit_side side = options->ours     ? BFS_COMMIT_OURS
+				    : options->theirs ? BFS_COMMIT_THEIRS
+						      : BFS_COMMIT_REFUSE;
+	_cleanup_session_info_ struct bfs_session_info info = {0};
+	_cleanup_update_result_ struct bfs_update_result result = {0};
+	_cleanup_store_ struct bfs_store *store = NULL;
+	int r = bfs_session_read_info(name, &info, error), told;
+
+	if (r == 0)
+		r = bfs_store_open(options->store ? options->store : info.store, &store, error);
+	if (r == 0)
+		r = bfs_session_update(store, name, side, &result, error);
+	if (r < 0 && r != -ENOTUNIQ)
+		return r;
+	told = tell_update(name, options, &result, r < 0 ? bfs_error_message(error, r) : NULL);
+	return told < 0 ? told : r == 0;
+}
+
 /* --- discard --- */
 
 static int discard(const char *name, const struct session_options *options, struct bfs_error *error)
@@ -339,12 +403,13 @@ typedef int verb_function(
 static const struct {
 	const char *name;
 	verb_function *run;
-	bool commits;
+	bool merges;
 } verbs[] = {
 	{"list", list, false},
 	{"status", status, false},
 	{"diff", diff, false},
 	{"commit", commit, true},
+	{"update", update, true},
 	{"discard", discard, false},
 };
 
@@ -365,11 +430,13 @@ static int run(const void *fields, int count, char **operands)
 	while (i < BFS_ARRAY_LENGTH(verbs) && strcmp(verbs[i].name, operands[0]) != 0)
 		i++;
 	if (i == BFS_ARRAY_LENGTH(verbs))
-		return usage(operands[0], "not one of list, status, diff, commit, discard");
+		return usage(operands[0], "not one of list, status, diff, commit, update, discard");
 	if (options->ours && options->theirs)
 		return usage(operands[0], "--ours and --theirs exclude each other");
-	if ((options->ours || options->theirs || options->message) && !verbs[i].commits)
-		return usage(operands[0], "--ours, --theirs and --message belong to commit");
+	if ((options->ours || options->theirs) && !verbs[i].merges)
+		return usage(operands[0], "--ours and --theirs belong to commit and update");
+	if (options->message && verbs[i].run != commit)
+		return usage(operands[0], "--message belongs to commit");
 	bfs_log_set_quiet(options->json);
 	r = verbs[i].run(name, options, &error);
 	return r < 0 ? bfs_error_report(&error, r) : r == 0;
@@ -377,8 +444,8 @@ static int run(const void *fields, int count, char **operands)
 
 const struct bfs_command bfs_cmd_session = {
 	.name = "session",
-	.synopsis = "list|status|diff|commit|discard [NAME]",
-	.summary = "List writable sessions, show what was changed, commit or discard it",
+	.synopsis = "list|status|diff|commit|update|discard [NAME]",
+	.summary = "List writable sessions, show, commit, update or discard them",
 	.options = options_table,
 	.options_size = sizeof(struct session_options),
 	.minimum_operands = 1,

@@ -64,6 +64,7 @@ INDEX_SOURCES = \
 	index/references.c index/references.h \
 	index/schema.c index/schema.h \
 	index/selection.c index/selection.h \
+	index/session_update.c index/session_update.h \
 	index/session.c index/session.h index/session_private.h \
 	index/session_create.c \
 	index/session_record.c \

@@ -115,6 +115,8 @@ static int merge_directories(struct merge *merge, const struct merge_path *path)
 	mode_t ours = path->ours->mode, theirs = path->theirs->mode;
 	int r = bfs_merge_keep_time(merge, base, path->ours, path->theirs);
 
+	if (r == 0)
+		r = bfs_merge_note(merge, path->ours->ino, path->theirs->ino);
 	if (r == 0 && ours != theirs && !(base && base->mode == ours)) {
 		bool only_ours = base && base->mode == theirs;
 

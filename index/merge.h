@@ -50,6 +50,9 @@ struct bfs_merge_order {
 	/* The generation that an earlier commit of ours made, which did not get as far as to make
 	 * it the base; else NULL. What theirs has as it was there is no change of theirs. */
 	struct bfs_tree *committed;
+	/* Local files of ours stay local: they are placed without content, and their nodes in the
+	 * result's `placed` say so. Else all must have a place in the store. */
+	bool keep_local;
 	enum bfs_commit_side side;
 };
 
@@ -57,8 +60,8 @@ struct bfs_merge_result {
 	bool changed; /* more than times */
 	struct bfs_commit_conflict *conflicts;
 	size_t conflict_count;
-	/* By ours' numbers: `published` is the inode that the file has in the merged tree. Only of
-	 * those that were placed there. */
+	/* By ours' numbers: `published` is the inode in the merged tree. Of what was looked at and
+	 * is in it. */
 	struct bfs_merge_nodes placed;
 };
 void bfs_merge_result_release(struct bfs_merge_result *result);

@@ -81,6 +81,14 @@ static uint64_t find_in(const struct bfs_merge_nodes *nodes, uint64_t ino)
 	return node ? node->published : 0;
 }
 
+/* Whether it was placed without its content: nothing can be compared. */
+static bool is_made_local(const struct merge *merge, uint64_t ours)
+{
+	const struct bfs_merge_node *node = bfs_merge_nodes_find(&merge->result->placed, ours);
+
+	return node && node->local;
+}
+
 /* The inode of theirs that another name of ours is to lead to: placed before, or the old file's. */
 static int find_inode(struct merge *merge, const struct bfs_attributes *ours,
 	struct bfs_attributes *ret_theirs, bool *ret_found)
@@ -96,6 +104,10 @@ static int find_inode(struct merge *merge, const struct bfs_attributes *ours,
 	r = bfs_tree_stat(merge->theirs.tree, ino, ret_theirs);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	if (is_made_local(merge, ours->ino)) {
+		*ret_found = true;
+		return 0;
+	}
 	return bfs_merge_side_equal(&merge->ours, ours, &merge->theirs, ret_theirs, ret_found);
 }
 
@@ -125,15 +137,33 @@ static int make_symlink(struct merge *merge, uint64_t parent, const char *name,
 			       strlen(target), ours->mtime, ret_ino);
 }
 
+static bool is_unplaced(const struct merge *merge, const struct bfs_attributes *ours)
+{
+	const struct bfs_merge_node *node = bfs_merge_side_node(&merge->ours, ours->ino);
+
+	return node && node->local && !node->placed;
+}
+
 /* The content to be put into theirs. -ENODATA: it is not in the store, and nobody saw to it. */
 static int placed_content(
 	struct merge *merge, const struct bfs_attributes *ours, struct bfs_content *ret_content)
 {
-	const struct bfs_merge_node *node = bfs_merge_side_node(&merge->ours, ours->ino);
+	if (!is_unplaced(merge, ours))
+		return bfs_merge_side_content(&merge->ours, ours, ret_content);
+	*ret_content = (struct bfs_content){.size = 0};
+	return merge->order->keep_local || ours->size == 0 ? 0 : -ENODATA;
+}
 
-	if (node && node->local && !node->placed && ours->size)
-		return -ENODATA;
-	return bfs_merge_side_content(&merge->ours, ours, ret_content);
+static int note_made(struct merge *merge, const struct bfs_attributes *ours, uint64_t theirs)
+{
+	struct bfs_merge_node *node;
+	int r = bfs_merge_note(merge, ours->ino, theirs);
+
+	if (r == 0 && merge->order->keep_local && is_unplaced(merge, ours)) {
+		node = bfs_merge_nodes_find(&merge->result->placed, ours->ino);
+		node->local = true;
+	}
+	return r;
 }
 
 static int make_leaf(
@@ -151,7 +181,7 @@ static int make_leaf(
 			r = bfs_tree_make_file(merge->theirs.tree, parent, name, strlen(name),
 				ours->mode, ours->mtime, &content, &ino);
 	}
-	return r == 0 ? bfs_merge_note(merge, ours->ino, ino) : r;
+	return r == 0 ? note_made(merge, ours, ino) : r;
 }
 
 /* Gives theirs one more name; and ours' permissions where those were changed. */
@@ -272,6 +302,8 @@ static int make_directory(
 
 	if (r == 0)
 		r = bfs_merge_keep_time(merge, NULL, ours, &theirs);
+	if (r == 0)
+		r = bfs_merge_note(merge, ours->ino, theirs.ino);
 	return r == 0 ? add_entries(merge, theirs.ino, ours->ino) : r;
 }
 
@@ -286,6 +318,8 @@ static int add_directory(
 	r = bfs_tree_stat(merge->base.tree, ours->ino, &base);
 	if (r == 0)
 		r = bfs_merge_keep_time(merge, &base, ours, &theirs);
+	if (r == 0)
+		r = bfs_merge_note(merge, ours->ino, theirs.ino);
 	if (r == 0 && theirs.mode != ours->mode)
 		r = bfs_tree_set_mode(merge->theirs.tree, theirs.ino, ours->mode);
 	return r == 0 ? bfs_merge_directory(merge, base.ino, ours->ino, theirs.ino) : r;

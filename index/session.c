@@ -109,6 +109,12 @@ void bfs_session_close(struct bfs_session *session)
 	free(session);
 }
 
+int session_keep_lock(const struct bfs_session *session, int *ret_fd)
+{
+	*ret_fd = fcntl(session->lock_fd, F_DUPFD_CLOEXEC, 0);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
 const struct bfs_session_info *bfs_session_info(const struct bfs_session *session)
 {
 	return &session->record.info;

@@ -1,5 +1,6 @@
 /*
- * What session.c, session_create.c and session_record.c share; nobody else includes it.
+ * What session.c, session_create.c, session_record.c and session_update.c share; nobody else
+ * includes it.
  */
 #ifndef BFS_INDEX_SESSION_PRIVATE_H
 #define BFS_INDEX_SESSION_PRIVATE_H
@@ -30,6 +31,10 @@ int session_record_write(int dir_fd, const struct session_record *record, struct
 /* Takes the lock of a session's directory, and says in it who has it. -EBUSY. */
 int session_lock(
 	int dir_fd, const char *name, const char *holder, int *ret_fd, struct bfs_error *error);
+
+/* The lock of an open session under a descriptor of its own, which keeps it when the session is
+ * closed. */
+int session_keep_lock(const struct bfs_session *session, int *ret_fd);
 
 /* Removes from the directory of sessions what processes that died left of one that they made or
  * discarded. */

@@ -324,7 +324,7 @@ static int delete_inode(struct bfs_tree *tree, const struct bfs_attributes *attr
 {
 	int r = run_with(tree, STMT_DELETE_INODE, (int64_t)attributes->ino);
 
-	if (r == 0 && attributes->object)
+	if (r == 0 && attributes->object && !tree->session) /* which is never published itself */
 		r = run_with(tree, STMT_NOTE_DROPPED, attributes->object);
 	return r;
 }

@@ -5,11 +5,13 @@
 #include "index/check_store.h"
 #include "index/commit.h"
 #include "index/keg.h"
+#include "index/session_update.h"
 #include "index/snapshot.h"
 #include "tests/index/session_fixture.h"
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 
 static struct bfs_store *store;
@@ -141,12 +143,14 @@ static void remove_path(const char *path)
 	const char *name;
 	uint64_t parent = parent_of(tree, path, &name);
 	struct names names = {.count = 0};
+	uint64_t ino;
 	struct stat st;
 
 	if (find(tree, path, &st) < 0)
 		return;
 	if (!S_ISDIR(st.st_mode)) {
-		unlink_path(tree, path, NULL);
+		if (unlink_path(tree, path, &ino) == 0)
+			bfs_worktree_release(tree, ino);
 		return;
 	}
 	bfs_worktree_read_directory(tree, st.st_ino, 0, collect_name, &names);
@@ -378,6 +382,8 @@ static int commit_as(enum bfs_commit_side side, struct bfs_commit_result *ret_re
 	return r;
 }
 
+static uint64_t ignored_files; /* of the session: they stay in it */
+
 /* Commits, and looks at what came of it: the generation of that number, or 0 for none. */
 static void commit(uint64_t number, const char *what)
 {
@@ -386,7 +392,7 @@ static void commit(uint64_t number, const char *what)
 
 	is_int(commit_as(BFS_COMMIT_REFUSE, &result), 0, "%s: committed", what);
 	is_int(result.generation.number, number, "%s: as this generation", what);
-	ok(bfs_worktree_count(tree, &counts) == 0 && (counts.local == 0 || !number),
+	ok(bfs_worktree_count(tree, &counts) == 0 && (counts.local == ignored_files || !number),
 		"%s: nothing is here alone any more", what);
 	ok(is_sound(tree), "%s: the session is sound", what);
 	expect_changes(false, "", "and has no changes");
@@ -704,6 +710,87 @@ static void test_contents(void)
 	end_session("contents");
 }
 
+/* --- update --- */
+
+static int update(const char *name, enum bfs_commit_side side, struct bfs_update_result *ret_result)
+{
+	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
+	int r;
+
+	bfs_session_close(bfs_steal(&session));
+	r = bfs_session_update(store, name, side, ret_result, &error);
+	if (r < 0 && r != -ENOTUNIQ)
+		printf("# %s\n", bfs_error_message(&error, r));
+	open_session(name);
+	return r;
+}
+
+static void change_for_update(void)
+{
+	write_text("share/doc/a", "local");
+	make_directories("up/one");
+	write_text("up/one/file", "some text");
+	link_path("up/one/file", "up/name");
+	symlink_path("one/file", "up/link");
+	rename_path(tree, "share/doc", "share/documents", 0, NULL);
+	change_mode("lib/big.so", 0711);
+	make_directories("Homebrew");
+	write_text("Homebrew/x", "ignored");
+	bfs_worktree_set_xattr(tree, ino_of(tree, "up/name"), "user.x", "value", 5, 0);
+}
+
+static void test_update(void)
+{
+	_cleanup_update_result_ struct bfs_update_result result = {0}, again = {0};
+	_cleanup_free_ char *before = NULL, *after = NULL;
+	uint64_t number = current();
+	char value[8];
+
+	begin_session("update");
+	change_for_update();
+	before = changes_text(true);
+	is_int(publish_other("other", "from there"), 0, "another host publishes");
+	is_int(update("update", BFS_COMMIT_REFUSE, &result), 0, "a session is brought forward");
+	is_int(result.generation.number, number + 1, "to what is current");
+	is_int(bfs_session_info(session)->base.number, number + 1, "which is its base");
+	after = changes_text(true);
+	is_str(after, before, "its changes are what they were");
+	ok(is_sound(tree), "it is sound");
+	ok(has_bytes(store, tree, "other", "from there"), "it has what was published");
+	ok(has_bytes(store, tree, "up/name", "some text") &&
+			ino_of(tree, "up/name") == ino_of(tree, "up/one/file"),
+		"and its own, with its links");
+	ok(has_bytes(store, tree, "Homebrew/x", "ignored"), "what is ignored, too");
+	is_int(bfs_worktree_get_xattr(tree, ino_of(tree, "up/name"), "user.x", value, 8), 5,
+		"and extended attributes");
+	write_text("up/name", "changed after");
+	ignored_files = 1;
+	commit(number + 2, "after an update");
+	expect_equal("after an update");
+	ok(published_has("other"), "nothing of the other is lost");
+
+	is_int(publish_other("up/name", "conflict"), 0, "another host again");
+	is_int(publish_other("other", NULL), 0, "removes");
+	write_text("up/name", "here");
+	is_int(update("update", BFS_COMMIT_REFUSE, &again), -ENOTUNIQ, "a conflict is refused");
+	is_int(again.conflict_count, 1, "and told");
+	ok(has_bytes(store, tree, "up/name", "here") && ino_of(tree, "other"),
+		"the session is as it was");
+	bfs_update_result_release(&again);
+	is_int(update("update", BFS_COMMIT_THEIRS, &again), 0, "decided for theirs");
+	ok(has_bytes(store, tree, "up/name", "conflict") && !ino_of(tree, "other"),
+		"the session has what they have");
+	expect_changes(false, "M up/one/file", "and its own in the other name of the file");
+	ok(is_sound(tree), "it is sound");
+	is_int(fixture_count(fixture_path("sessions")), 1, "nothing is left of the old one");
+	remove_path("up");
+	rename_path(tree, "share/documents", "share/doc", 0, NULL);
+	remove_path("Homebrew");
+	ignored_files = 0;
+	commit(current() + 1, "tidied");
+	end_session("update");
+}
+
 /* --- apply --- */
 
 static void test_apply(void)
@@ -876,6 +963,7 @@ int main(void)
 	test_ignored();
 	test_kegs();
 	test_contents();
+	test_update();
 	test_apply();
 	test_kills();
 	test_two();
