@@ -118,8 +118,6 @@ static void refuse_defaults(struct fuse_conn_info *connection)
 	/* Only the second version of it spares requests (fs/session_service.c). */
 	connection->want &= ~(unsigned)FUSE_CAP_HANDLE_KILLPRIV;
 	connection->want &= ~(unsigned)(FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS);
-	/* A handle could bring back an inode that is being forgotten. */
-	connection->want &= ~(unsigned)FUSE_CAP_EXPORT_SUPPORT;
 	connection->want &= ~(unsigned)FUSE_CAP_SPLICE_READ;
 }
 
@@ -130,7 +128,6 @@ static void on_init(void *context, struct fuse_conn_info *connection)
 	uint64_t one = 1;
 
 	refuse_defaults(connection);
-	in_force &= ~BFS_FEATURE_BIT(BFS_FEATURE_EXPORT);
 	connection->want |= connection->capable & FUSE_CAP_ASYNC_DIO;
 	connection->max_background = driver->background;
 	connection->max_read = BFS_READ_MAX;

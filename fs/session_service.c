@@ -16,6 +16,13 @@
 #include <linux/fuse.h>
 #include <string.h>
 
+/*
+ * A file handle could bring back an inode that is being forgotten. And who lists a directory of a
+ * session mostly means to change what is in it, so that listings always carry attributes.
+ */
+#define REFUSED_FEATURES                                                                           \
+	(BFS_FEATURE_BIT(BFS_FEATURE_EXPORT) | BFS_FEATURE_BIT(BFS_FEATURE_READDIRPLUS_AUTO))
+
 struct service {
 	struct bfs_service_context context;
 	struct bfs_session *session;
@@ -122,7 +129,7 @@ static int make_parts(struct service *service)
 		.stats = context->stats,
 		.timeout = BFS_REPLY_FOREVER,
 		.background = 2 * options->threads,
-		.wanted = options->features,
+		.wanted = options->features & ~REFUSED_FEATURES,
 		.initialised_fd = context->initialised_fd,
 	};
 	return 0;
