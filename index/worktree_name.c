@@ -340,9 +340,9 @@ int bfs_worktree_link(struct bfs_worktree *worktree, uint64_t ino, uint64_t pare
 		return r;
 	r = bfs_inode_get(worktree, ino, &inode);
 	if (r == 0)
-		r = check_linkable(inode);
-	if (r == 0)
 		r = locate_new(worktree, parent, name, length, &place);
+	if (r == 0)
+		r = check_linkable(inode);
 	if (r == 0)
 		r = link_inode(worktree, &place, inode);
 	if (r == 0)

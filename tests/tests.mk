@@ -18,6 +18,7 @@ C_TESTS = \
 	tests/index/test-tree \
 	tests/index/test-worktree \
 	tests/index/test-worktree-crash \
+	tests/index/test-worktree-model \
 	tests/index/test-worktree-threads \
 	tests/installer/elf-fuzz \
 	tests/installer/test-bottle \
@@ -113,6 +114,8 @@ tests_index_test_tree_SOURCES = tests/index/test-tree.c
 tests_index_test_session_SOURCES = tests/index/test-session.c tests/index/session_fixture.h \
 	tests/index/store_fixture.h
 tests_index_test_worktree_crash_SOURCES = tests/index/test-worktree-crash.c \
+	tests/index/session_fixture.h tests/index/store_fixture.h
+tests_index_test_worktree_model_SOURCES = tests/index/test-worktree-model.c \
 	tests/index/session_fixture.h tests/index/store_fixture.h
 tests_index_test_worktree_threads_SOURCES = tests/index/test-worktree-threads.c \
 	tests/index/session_fixture.h tests/index/store_fixture.h
