@@ -132,6 +132,7 @@ static int merge(struct commit *commit, const struct bfs_commit_options *options
 
 	order.theirs = theirs;
 	order.committed = commit->committed;
+	order.store = bfs_session_store(commit->view.session);
 	order.side = options->side;
 	r = bfs_merge_run(&order, &commit->merged, error);
 	commit->result->conflicts = bfs_steal(&commit->merged.conflicts);

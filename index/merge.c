@@ -346,7 +346,9 @@ int bfs_merge_run(const struct bfs_merge_order *order, struct bfs_merge_result *
 	if (r < 0)
 		bfs_tree_rollback(order->theirs);
 	if (r < 0 && r != -ENOTUNIQ)
-		bfs_error_set(error, r, "merging", merge.path.data, NULL);
+		bfs_error_set(error, r, "merging", merge.path.data, "%s",
+			r == -ESTALE ? "the store does not have its content any more"
+				     : strerror(-r));
 	release(&merge);
 	return r;
 }

@@ -19,6 +19,7 @@
 
 #include "index/ignore.h"
 #include "index/merge_side.h"
+#include "index/store.h"
 
 enum bfs_commit_side {
 	BFS_COMMIT_REFUSE, /* a conflict changes nothing */
@@ -50,6 +51,9 @@ struct bfs_merge_order {
 	/* The generation that an earlier commit of ours made, which did not get as far as to make
 	 * it the base; else NULL. What theirs has as it was there is no change of theirs. */
 	struct bfs_tree *committed;
+	/* Where contents must be that ours has from an earlier generation and theirs does not have:
+	 * a collection may have removed them. NULL: that is not looked at. */
+	struct bfs_store *store;
 	/* Local files of ours stay local: they are placed without content, and their nodes in the
 	 * result's `placed` say so. Else all must have a place in the store. */
 	bool keep_local;
@@ -70,7 +74,8 @@ void bfs_merge_result_release(struct bfs_merge_result *result);
 /*
  * Changes `theirs` in a transaction of its own. -ENOTUNIQ where there are conflicts and side is
  * BFS_COMMIT_REFUSE: `ret_result` then has all of them and `theirs` is as it was. -ENAMETOOLONG
- * where ours is deeper than BFS_MERGE_DEPTH_MAX; the trees' errors.
+ * where ours is deeper than BFS_MERGE_DEPTH_MAX; -ESTALE where the store has not a content any more
+ * that ours has from it; the trees' errors.
  */
 int bfs_merge_run(const struct bfs_merge_order *order, struct bfs_merge_result *ret_result,
 	struct bfs_error *error);

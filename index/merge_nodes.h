@@ -16,6 +16,7 @@ struct bfs_merge_node {
 	bool entered;  /* a directory that is touched, or has something touched below it */
 	bool known;    /* digest and size in `content` are those of the bytes now */
 	bool placed;   /* all of `content` is: the store has it, or will */
+	bool adopted;  /* its place is that of equal bytes in the base */
 	bool restored; /* `content` takes the row's place although the bytes are the same: the
 			  other variant of an object, after a chmod */
 	uint64_t size; /* of a local file, bytes */

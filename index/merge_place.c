@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- limbo --- */
 
@@ -144,12 +145,46 @@ static bool is_unplaced(const struct merge *merge, const struct bfs_attributes *
 	return node && node->local && !node->placed;
 }
 
+/* Whether the content has been put for this merge, and may have no name in the store yet. */
+static bool is_put_now(const struct merge *merge, const struct bfs_attributes *ours)
+{
+	const struct bfs_merge_node *node = bfs_merge_side_node(&merge->ours, ours->ino);
+
+	return node && (node->local || node->restored) && !node->adopted;
+}
+
+/* -ESTALE where neither theirs nor the store has what ours once had from it. */
+static int check_stored(
+	struct merge *merge, const struct bfs_attributes *ours, const struct bfs_content *content)
+{
+	char name[BFS_STORE_NAME_SIZE];
+	struct bfs_content known;
+	int r;
+
+	if (!merge->order->store || content->size == 0 || is_put_now(merge, ours))
+		return 0;
+	r = bfs_tree_find_content(
+		merge->theirs.tree, &content->digest, content->executable, &known);
+	if (r != -ENOENT)
+		return r;
+	if (content->packed)
+		bfs_store_pack_name(&content->pack, name);
+	else
+		bfs_store_object_name(content, name);
+	if (faccessat(bfs_store_fd(merge->order->store), name, F_OK, 0) == 0)
+		return 0;
+	return errno == ENOENT ? -ESTALE : -errno;
+}
+
 /* The content to be put into theirs. -ENODATA: it is not in the store, and nobody saw to it. */
 static int placed_content(
 	struct merge *merge, const struct bfs_attributes *ours, struct bfs_content *ret_content)
 {
-	if (!is_unplaced(merge, ours))
-		return bfs_merge_side_content(&merge->ours, ours, ret_content);
+	if (!is_unplaced(merge, ours)) {
+		int r = bfs_merge_side_content(&merge->ours, ours, ret_content);
+
+		return r == 0 ? check_stored(merge, ours, ret_content) : r;
+	}
 	*ret_content = (struct bfs_content){.size = 0};
 	return merge->order->keep_local || ours->size == 0 ? 0 : -ENODATA;
 }

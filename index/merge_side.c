@@ -68,7 +68,7 @@ static void adopt_place(const struct bfs_merge_side *side, uint64_t ino,
 	if (!node || !node->local || node->placed || (from && from->local && !from->placed))
 		return;
 	node->content = *content;
-	node->placed = true;
+	node->placed = node->adopted = true;
 }
 
 static int equal_contents(const struct bfs_merge_side *side,

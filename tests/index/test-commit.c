@@ -377,7 +377,7 @@ static int commit_as(enum bfs_commit_side side, struct bfs_commit_result *ret_re
 	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
 	int r = bfs_session_commit(session, &options, ret_result, &error);
 
-	if (r < 0 && r != -ENOTUNIQ)
+	if (r < 0 && r != -ENOTUNIQ && r != -ESTALE)
 		printf("# %s\n", bfs_error_message(&error, r));
 	return r;
 }
@@ -710,6 +710,36 @@ static void test_contents(void)
 	end_session("contents");
 }
 
+/* --- what a collection took --- */
+
+static void test_collected(void)
+{
+	_cleanup_commit_result_ struct bfs_commit_result result = {0};
+	_cleanup_free_ char *bytes = fixture_bytes(150000, 77);
+	char name[BFS_STORE_NAME_SIZE], kept[300];
+	struct bfs_content content = {.size = 150000};
+	uint64_t number = current();
+	struct stat st;
+
+	begin_session("collected");
+	make_file(tree, "object", 0644, &st);
+	write_at(tree, st.st_ino, bytes, 150000, 0);
+	commit(number + 1, "an object");
+	is_int(publish_other("object", NULL), 0, "another host removes it");
+	bfs_digest_of(bytes, 150000, &content.digest);
+	bfs_store_object_name(&content, name);
+	snprintf(kept, sizeof(kept), "%s", fixture_path("kept"));
+	is_int(renameat(bfs_store_fd(store), name, AT_FDCWD, kept), 0, "it is collected");
+	link_path("object", "another");
+	is_int(commit_as(BFS_COMMIT_REFUSE, &result), -ESTALE, "what is gone is not published");
+	is_int(current(), number + 2, "nothing is");
+	is_int(renameat(AT_FDCWD, kept, bfs_store_fd(store), name), 0, "it comes back");
+	is_int(commit_as(BFS_COMMIT_REFUSE, &result), 0, "and then it is");
+	remove_path("another");
+	is_int(commit_as(BFS_COMMIT_REFUSE, &result), 0, "tidied");
+	end_session("collected");
+}
+
 /* --- update --- */
 
 static int update(const char *name, enum bfs_commit_side side, struct bfs_update_result *ret_result)
@@ -963,6 +993,7 @@ int main(void)
 	test_ignored();
 	test_kegs();
 	test_contents();
+	test_collected();
 	test_update();
 	test_apply();
 	test_kills();
