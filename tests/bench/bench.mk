@@ -29,17 +29,18 @@ BENCH_FILES = \
 	tests/bench/mkdebs.sh \
 	tests/bench/mkindex.py \
 	tests/bench/peers.py \
-	tests/bench/results.py
+	tests/bench/results.py \
+	tests/bench/start.py
 EXTRA_DIST += $(BENCH_FILES)
 CLEANFILES += $(BENCH_TOOLS) bench.json bench-big.json
 
 BENCH = python3 $(top_srcdir)/tests/bench/bench.py --brewfs $(abs_top_builddir)/brewfs \
 	--tools $(abs_top_builddir)/tests/bench --json bench.json $(BENCH_FLAGS)
 
-bench: brewfs $(BENCH_TOOLS)
+bench: brewfs $(BENCH_TOOLS) tests/fs/mktree
 	$(BENCH)
 
-bench-full: brewfs $(BENCH_TOOLS)
+bench-full: brewfs $(BENCH_TOOLS) tests/fs/mktree
 	$(BENCH) --full
 
 .PHONY: bench bench-full

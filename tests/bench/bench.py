@@ -25,9 +25,10 @@ import machine                  # noqa: E402
 import million                  # noqa: E402
 import peers                    # noqa: E402
 import results as shown         # noqa: E402
+import start                    # noqa: E402
 from machine import Failure, run, say   # noqa: E402
 
-SECTIONS = ("hot", "fresh", "cold", "memory", "sizes", "install", "changes", "million",
+SECTIONS = ("hot", "fresh", "start", "cold", "memory", "sizes", "install", "changes", "million",
             "efs")
 INSIDE = "BREWFS_BENCH_INSIDE"
 NEEDED = ("dpkg-deb", "apt-get", "tar", "gzip", "g++", "unshare", "openssl", "du", "cp")
@@ -178,6 +179,7 @@ def measure(arguments, size, results):
     place.plain = chosen[0]
     sections = {"hot": lambda: peers.hot(place, chosen, results),
                 "fresh": lambda: peers.fresh(place, chosen, results),
+                "start": lambda: start.measure(place, results),
                 "cold": lambda: peers.cold(place, chosen, results),
                 "memory": lambda: peers.memory(place, chosen, results),
                 "sizes": lambda: peers.sizes(place, results),

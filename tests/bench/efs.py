@@ -51,7 +51,7 @@ def walk(place, work, results):
 
 
 def one_program(place, work, results, name, cache):
-    """Cold start with nothing local but the index, and again with what that left in the cache."""
+    """Cold start with nothing local but the index, and again with all of it in the local cache."""
     say(f"EFS: {name}")
     with Slow(place, place.corpus.tree) as slow:
         tree = work.run_program(name, slow.root)[0]
@@ -60,6 +60,7 @@ def one_program(place, work, results, name, cache):
         mounted.slow.reset()
         first = work.run_program(name, mounted.brewfs.root)[0]
         counts = mounted.slow.counts()
+    run(place.brewfs, "warm", "--store", place.store, env=place.environment(cache))
     drop_caches()
     with SlowStore(place, cache) as mounted:
         mounted.slow.reset()
@@ -69,12 +70,14 @@ def one_program(place, work, results, name, cache):
     plain.start()
     drop_caches()
     disk = work.run_program(name, plain.root)[0]
+    hot = work.run_program(name, plain.root)[0]
     plain.stop()
     factor, goal = FACTORS[name]
     results.singles.append(Single(
         name, "EFS, cold", first, "s", tree, "the tree there", goal,
         tree >= factor * first if factor else None,
-        f"{counts}; the tree {tree_counts.total:,}; local disk, cold: {disk:.2f} s"))
+        f"{counts}; the tree {tree_counts.total:,}; local disk, cold: {disk:.2f} s, "
+        f"hot: {hot:.2f} s"))
     results.singles.append(Single(
         name, "EFS, filled local cache", again, "s", disk, "local disk, cold", "<= 1.3 x its time",
         again <= 1.3 * disk, str(again_counts)))

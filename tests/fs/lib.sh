@@ -86,11 +86,12 @@ clean_up() {
 		done
 	wait
 	[ -z "$DEVFUSE_MODE" ] || chmod "$DEVFUSE_MODE" /dev/fuse
-	rm -rf "$SCRATCH"
+	rm -rf "$SCRATCH" ${IN_MEMORY:+"$IN_MEMORY"}
 }
 
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/brewfs-test.XXXXXX")
 DEVFUSE_MODE=
+IN_MEMORY=
 trap clean_up EXIT
 trap 'exit 1' INT TERM HUP
 export BREWFS_CACHE=$SCRATCH/cache BREWFS_SESSIONS=$SCRATCH/sessions XDG_RUNTIME_DIR=$SCRATCH/run
