@@ -7,10 +7,12 @@
 #include "fs/shell_process.h"
 #include "index/ref.h"
 #include "index/session.h"
+#include "index/session_update.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
+#include <inttypes.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -46,6 +48,7 @@ struct shell {
 	char *source; /* the store's path, resolved */
 	char *ref, *session, *mountpoint;
 	bool is_new; /* the session was made for this shell alone */
+	bool exists; /* it was there before */
 };
 
 static void release_shell(struct shell *shell)
@@ -120,6 +123,7 @@ static int plan(struct shell *shell, struct bfs_error *error)
 	if (info.ref && options->ref && strcmp(info.ref, options->ref) != 0)
 		return bfs_error_set(error, -EINVAL, "starting a shell", shell->session,
 			"the session is of %s, not of %s", info.ref, options->ref);
+	shell->exists = info.name != NULL;
 	shell->ref = strdup(info.ref ? info.ref : options->ref ? options->ref : bfs_ref_default());
 	shell->mountpoint = strdup(bfs_store_prefix(shell->store));
 	if (!shell->ref || !shell->mountpoint)
@@ -145,6 +149,66 @@ static int prepare_place(const struct shell *shell, struct bfs_error *error)
 	if (r == 0)
 		r = bfs_mountpoint_check_apart(
 			shell->mountpoint, sessions, "the directory of sessions", error);
+	return r;
+}
+
+/* --- what was changed in it --- */
+
+struct counts {
+	int64_t changed; /* paths that a commit would take */
+	int64_t ignored;
+	int64_t base, current; /* generations; 0: none */
+};
+
+static int count_changes(
+	const struct shell *shell, struct counts *ret_counts, struct bfs_error *error)
+{
+	static const char *const kinds[] = {"added", "removed", "modified"};
+	_cleanup_json_ json_t *request = json_pack("{s:s}", "request", "status"), *answer = NULL;
+	int r = request ? bfs_session_ask(shell->session, shell->source, "being looked at", request,
+				  &answer, error)
+			: -ENOMEM;
+
+	if (r < 0)
+		return r;
+	*ret_counts = (struct counts){0};
+	for (size_t i = 0; i < BFS_ARRAY_LENGTH(kinds); i++) {
+		int64_t count = 0;
+
+		if (bfs_json_get_int(answer, kinds[i], 0, INT64_MAX, &count) < 0)
+			return bfs_error_set(error, -EBADMSG, "looking at the session",
+				shell->session, "%s",
+				bfs_json_string_or(answer, "error", "no answer"));
+		ret_counts->changed += count;
+	}
+	bfs_json_get_int(answer, "ignored", 0, INT64_MAX, &ret_counts->ignored);
+	bfs_json_get_int(answer, "base", 0, INT64_MAX, &ret_counts->base);
+	bfs_json_get_int(answer, "current", 0, INT64_MAX, &ret_counts->current);
+	return 0;
+}
+
+/*
+ * A session that is gone on with, and has nothing to commit, begins with the generation that is
+ * current now; one that has is left as it is.
+ */
+static int bring_forward(const struct shell *shell, struct bfs_error *error)
+{
+	_cleanup_update_result_ struct bfs_update_result result = {0};
+	struct counts counts;
+	int r = count_changes(shell, &counts, error);
+
+	if (r < 0 || counts.current <= counts.base)
+		return r;
+	if (counts.changed > 0) {
+		bfs_log_info("Session %s has changes on generation %" PRId64 "; generation %" PRId64
+			     " is current (brewfs session update %s)",
+			shell->session, counts.base, counts.current, shell->session);
+		return 0;
+	}
+	r = bfs_session_update(shell->store, shell->session, BFS_COMMIT_THEIRS, &result, error);
+	if (r == 0)
+		bfs_log_info("Session %s is based on generation %" PRIu64 " now", shell->session,
+			result.generation.number);
 	return r;
 }
 
@@ -193,25 +257,6 @@ static int run_verb(const struct shell *shell, const char *verb, const char *mes
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* Whether anything was changed in it that a commit would take. */
-static bool has_changes(const struct shell *shell)
-{
-	static const char *const counts[] = {"added", "removed", "modified", "ignored"};
-	_cleanup_error_ struct bfs_error ignored = BFS_ERROR_INIT;
-	_cleanup_json_ json_t *request = json_pack("{s:s}", "request", "status"), *answer = NULL;
-
-	if (!request || bfs_session_ask(shell->session, shell->source, "being looked at", request,
-				&answer, &ignored) < 0)
-		return true;
-	for (size_t i = 0; i < BFS_ARRAY_LENGTH(counts); i++) {
-		int64_t count = 0;
-
-		if (bfs_json_get_int(answer, counts[i], 0, INT64_MAX, &count) < 0 || count > 0)
-			return true;
-	}
-	return false;
-}
-
 static int discard(const struct shell *shell)
 {
 	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
@@ -232,6 +277,8 @@ static void say_kept(const struct shell *shell)
 static int finish(const struct shell *shell, int status)
 {
 	const struct shell_options *options = shell->options;
+	_cleanup_error_ struct bfs_error ignored = BFS_ERROR_INIT;
+	struct counts counts;
 
 	if (options->discard)
 		return discard(shell) != 0 ? 1 : status;
@@ -242,7 +289,8 @@ static int finish(const struct shell *shell, int status)
 		}
 		return shell->is_new ? discard(shell) : 0;
 	}
-	if (shell->is_new && !has_changes(shell))
+	if (shell->is_new && count_changes(shell, &counts, &ignored) == 0 && counts.changed == 0 &&
+		counts.ignored == 0)
 		return discard(shell) != 0 ? 1 : status;
 	if (options->commit)
 		bfs_log_warning("the command ended with status %d: nothing is committed", status);
@@ -275,6 +323,8 @@ static int run(const void *fields, int count, char **operands)
 	if (status != 0)
 		return status;
 	r = plan(&shell, &error);
+	if (r == 0 && shell.exists && !options->isolated)
+		r = bring_forward(&shell, &error);
 	if (r == 0)
 		r = prepare_place(&shell, &error);
 	if (r == 0)

@@ -77,9 +77,15 @@ equal(result.stdout.splitlines()[0], "three", "and has what was committed")
 shell("--commit", *script(f"echo five > {PREFIX}/etc/x"))
 before = box.generation()
 result = shell("--session", "mine", "--commit", *script("true"))
-ok(result.returncode == 1 and "etc/x" in result.stderr and box.generation() == before,
+ok(result.returncode == 1 and "is current" in result.stdout and "etc/x" in result.stderr and box.generation() == before,
    "a conflict is told, nothing is published, and the session is kept", says(result))
 ok(box.run("session", "discard", "mine").returncode == 0, "until it is discarded")
+shell("--session", "brew", "--commit", *script(f"mkdir {PREFIX}/Homebrew; echo repository > {PREFIX}/Homebrew/x"))
+shell("--commit", *script(f"echo six > {PREFIX}/etc/x"))
+result = shell("--session", "brew", *script(f"cat {PREFIX}/etc/x {PREFIX}/Homebrew/x"))
+equal([line for line in result.stdout.splitlines() if "ession" not in line], ["six", "repository"],
+      "a session without changes begins with what is current, and keeps what no commit takes")
+box.run("session", "discard", "brew")
 
 # --- mistakes ---
 
