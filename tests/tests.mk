@@ -75,6 +75,7 @@ SCRIPT_TESTS = \
 	tests/posix/test-posix.py \
 	tests/system/test-aws.py \
 	tests/system/test-doctor.py \
+	tests/system/test-commit.py \
 	tests/system/test-efs.py \
 	tests/system/test-fetch.py \
 	tests/system/test-export.py \

@@ -250,6 +250,34 @@ class View:
         return json.loads(self.text(f"Cellar/{name}/{version}/INSTALL_RECEIPT.json"))
 
 
+def snapshot(top, left_out=()):
+    """What each path below a directory is: type and permissions, time, and target, or bytes, group of hardlinks
+    and their number."""
+    found, groups = {}, {}
+    for root, directories, files in os.walk(top):
+        for name in sorted(directories + files):
+            path = os.path.join(root, name)
+            relative = os.path.relpath(path, top)
+            if any(relative == out or relative.startswith(out + "/") for out in left_out):
+                continue
+            info = os.lstat(path)
+            what = [oct(info.st_mode), info.st_mtime_ns]
+            if stat.S_ISLNK(info.st_mode):
+                what.append(os.readlink(path))
+            elif stat.S_ISREG(info.st_mode):
+                with open(path, "rb") as file:
+                    what.append(file.read())
+                what.append(groups.setdefault(info.st_ino, relative))
+                what.append(info.st_nlink)
+            found[relative] = what
+    return found
+
+
+def differences(first, second):
+    return "\n".join(f"{path}: {first.get(path)!r} / {second.get(path)!r}"[:300]
+                     for path in sorted(set(first) | set(second)) if first.get(path) != second.get(path))
+
+
 class World:
     """The registry, API and bottles of tests/world; built once, with servers of this test's own."""
 
