@@ -127,6 +127,8 @@ def names(directory, sequence):
     with open(sequence, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if line == "sync\n":
+                # A change of the directory itself: fsync owes nothing to others, but changes are kept in their order.
+                os.chmod(directory, 0o755)
                 fd = os.open(directory, os.O_RDONLY)
                 os.fsync(fd)
                 os.close(fd)

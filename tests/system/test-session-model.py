@@ -100,8 +100,7 @@ class Pair:
             return f"session commit: exit status {result.returncode}\n{result.stdout}{result.stderr}"
         with sandbox.look("-o", f"ref={self.subject.ref}") as view:
             generation = Side(view.root, LIBC, began).tree()
-        difference = differences(*({path: published(facts) for path, facts in tree.items() if published(facts)}
-                                   for tree in (self.sides[0].tree(), generation)))
+        difference = differences(*published(self.sides[0].tree(), generation))
         self.subject.mount()
         return f"in the generation:\n{difference}" if difference else self.whole()
 
@@ -130,14 +129,20 @@ def show(operations, difference, where):
                       *map(repr, short), "which gives:", again or "no difference any more"])
 
 
-def published(facts):
-    """What a generation keeps of these facts: no owners, no fifos and sockets, no times of directories and links."""
+def published(expected, found):
+    """What a generation keeps of both: no owners and attributes, no times of directories and links. Fifos and sockets
+    are not committed, so that under their names there is what there was."""
+    special = [path for path, facts in expected.items() if facts[1][0] in "ps"]
+    return [{path: kept(facts) for path, facts in tree.items()
+             if not any(path == other or path.startswith(other + "/") for other in special)}
+            for tree in (expected, found)]
+
+
+def kept(facts):
     name, mode, _uid, _gid, links, size, mtime, *rest = facts
-    if mode[0] in "ps":
-        return None
-    if mode[0] != "-":
-        return (mode[0], mode[1:] if mode[0] == "d" else "", rest[:1] if mode[0] == "l" else "")
-    return (name, mode, links, size, mtime, rest[0])
+    if mode[0] == "-":
+        return (name, mode, links, size, mtime, rest[0])
+    return (mode[0], mode[1:]) if mode[0] == "d" else (mode[0], rest[0])
 
 
 def episode(rng):
