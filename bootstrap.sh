@@ -99,7 +99,7 @@ test_everything() {
 		mandoc man-db procps e2fsprogs util-linux file debootstrap curl patchelf attr jq sqlite3 lld mold
 	# The check of the CloudFormation templates reads their schema from an npm package. Debian's npm has hundreds of
 	# packages: once is enough here too.
-	[ "${BREWFS_TEST_FRESH:-}" = inside ] || install_with_apt nodejs npm shellcheck
+	[ "${BREWFS_TEST_FRESH:-}" = inside ] || install_with_apt nodejs npm shellcheck stress-ng
 	status=0
 	say 'Building brewfs'
 	build build-test --enable-werror

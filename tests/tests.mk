@@ -92,6 +92,10 @@ SCRIPT_TESTS = \
 	tests/system/test-oracle.py \
 	tests/system/test-registry.py \
 	tests/system/test-shell.py \
+	tests/system/test-session-apps.py \
+	tests/system/test-session-commit.py \
+	tests/system/test-session-kill.py \
+	tests/system/test-session-model.py \
 	tests/system/test-steps.py \
 	tests/system/test-upgrade.py \
 	tests/world/test-world.py

@@ -33,8 +33,10 @@ class Generator:
     # What changes names and attributes only, each at once or not at all, in order (times need not be).
     NAMES_ONLY = "mkdir:8 rmdir:3 unlink:4 rename:12 exchange:2 link:5 symlink:4 chmod:5 setxattr:4 mknod:6"
 
-    def __init__(self, rng, side, weights=WEIGHTS):
+    def __init__(self, rng, side, weights=WEIGHTS, special=True):
+        """`special`: with fifos and sockets."""
         self.rng, self.side = rng, side
+        self.nodes = [stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFREG] if special else [stat.S_IFREG]
         self.files, self.directories, self.others = [], [""], []
         self.ago = 0
         self.weights = [(getattr(self, name), int(weight)) for name, weight in (
@@ -137,7 +139,7 @@ class Generator:
         return self.some(self.files + self.directories[1:]), self.rng.choice(KEYS)
 
     def mknod(self):
-        return self.new(), self.rng.choice([stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFREG]) | 0o640
+        return self.new(), self.rng.choice(self.nodes) | 0o640
 
     def list(self):
         return (self.directory(),)
