@@ -96,10 +96,10 @@ run() {
 # has to find nothing either.
 test_everything() {
 	install_packages clang clang-format docker-registry nginx-light openssl python3 elfutils rsync git strace \
-		mandoc man-db procps e2fsprogs util-linux file debootstrap curl patchelf attr jq sqlite3 lld mold
+		mandoc man-db procps e2fsprogs util-linux file debootstrap curl patchelf attr jq sqlite3 lld mold stress-ng
 	# The check of the CloudFormation templates reads their schema from an npm package. Debian's npm has hundreds of
 	# packages: once is enough here too.
-	[ "${BREWFS_TEST_FRESH:-}" = inside ] || install_with_apt nodejs npm shellcheck stress-ng
+	[ "${BREWFS_TEST_FRESH:-}" = inside ] || install_with_apt nodejs npm shellcheck
 	status=0
 	say 'Building brewfs'
 	build build-test --enable-werror
