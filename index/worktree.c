@@ -12,12 +12,17 @@
 #define OPEN_FILES_MIN 16
 #define OPEN_FILES_MAX 1024
 
-int64_t bfs_worktree_now(void)
+#define TICK_MAX 20000000 /* ns; the clock ticks every 1 to 10 ms */
+
+int64_t bfs_worktree_now(const struct bfs_worktree *worktree)
 {
 	struct timespec time;
+	int64_t now;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &time);
-	return bfs_file_time(&time);
+	now = bfs_file_time(&time);
+	/* Where the clock was set back it is the clock that counts. */
+	return worktree->latest > now && worktree->latest - now < TICK_MAX ? worktree->latest : now;
 }
 
 int bfs_worktree_leave(struct bfs_worktree *worktree, int r)

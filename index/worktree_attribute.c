@@ -1,12 +1,5 @@
 #include "index/worktree_private.h"
 
-/* The file is as long as it was, but is another one all the same: mtime and ctime. */
-static void note_truncation(struct bfs_worktree *worktree, struct worktree_inode *inode)
-{
-	inode->mtime = inode->ctime = bfs_worktree_now();
-	bfs_inode_change(worktree, inode);
-}
-
 static int truncate_local(struct bfs_worktree *worktree, struct worktree_inode *inode, off_t size)
 {
 	struct worktree_file *file;
@@ -18,10 +11,6 @@ static int truncate_local(struct bfs_worktree *worktree, struct worktree_inode *
 		r = -errno;
 	inode->data_known = false;
 	bfs_file_put(worktree, file);
-	if (r == 0)
-		r = bfs_file_quieten(worktree, inode);
-	if (r == 0)
-		note_truncation(worktree, inode);
 	return r;
 }
 
@@ -52,7 +41,7 @@ static int set_size(struct bfs_worktree *worktree, struct worktree_inode *inode,
 		if (size == 0)
 			inode->object = 0;
 		inode->size = (uint64_t)size;
-		note_truncation(worktree, inode);
+		inode->mtime = bfs_worktree_now(worktree);
 		return 0;
 	}
 	r = inode->is_local ? 0 : bfs_worktree_make_local(worktree, inode, (uint64_t)size);
@@ -84,10 +73,11 @@ static struct timespec choose_time(
 	return (struct timespec){.tv_nsec = UTIME_OMIT};
 }
 
-static void set_row_time(int64_t *time, const struct timespec *chosen)
+static void set_row_time(
+	const struct bfs_worktree *worktree, int64_t *time, const struct timespec *chosen)
 {
 	if (chosen->tv_nsec == UTIME_NOW)
-		*time = bfs_worktree_now();
+		*time = bfs_worktree_now(worktree);
 	else if (chosen->tv_nsec != UTIME_OMIT)
 		*time = bfs_file_time(chosen);
 }
@@ -104,8 +94,8 @@ static int set_times(struct bfs_worktree *worktree, struct worktree_inode *inode
 		return 0;
 	if (inode->is_local)
 		return bfs_file_set_times(worktree, inode, times);
-	set_row_time(&inode->atime, &times[0]);
-	set_row_time(&inode->mtime, &times[1]);
+	set_row_time(worktree, &inode->atime, &times[0]);
+	set_row_time(worktree, &inode->mtime, &times[1]);
 	return 0;
 }
 
@@ -123,10 +113,13 @@ static int set_attributes(struct bfs_worktree *worktree, struct worktree_inode *
 		inode->mode = (inode->mode & S_IFMT) | (stat->st_mode & 07777);
 	if (set & (BFS_SET_UID | BFS_SET_GID))
 		set_owner(inode, set, stat);
-	inode->ctime = set & BFS_SET_CTIME ? bfs_file_time(&stat->st_ctim) : bfs_worktree_now();
+	/* Writes so far were changes of their own; this one is later than they. */
+	if (inode->is_local)
+		r = bfs_file_quieten(worktree, inode);
+	inode->ctime =
+		set & BFS_SET_CTIME ? bfs_file_time(&stat->st_ctim) : bfs_worktree_now(worktree);
 	bfs_inode_change(worktree, inode);
-	/* Writes since were changes of their own; this one is later than they. */
-	return inode->is_local ? bfs_file_quieten(worktree, inode) : 0;
+	return r;
 }
 
 int bfs_worktree_set_attributes(struct bfs_worktree *worktree, uint64_t ino, unsigned set,

@@ -60,6 +60,7 @@ static int copy_content(
 static int copy_up(struct bfs_worktree *worktree, uint64_t ino, const struct bfs_content *content,
 	uint64_t keep, int *ret_fd)
 {
+	char name[WORKTREE_DATA_NAME_SIZE];
 	_cleanup_close_ int fd = -1;
 	int r = bfs_file_create(worktree, ino, &fd);
 
@@ -67,6 +68,8 @@ static int copy_up(struct bfs_worktree *worktree, uint64_t ino, const struct bfs
 		r = copy_content(worktree, content, keep, fd);
 	if (r == 0)
 		*ret_fd = bfs_steal_fd(&fd);
+	else if (fd >= 0) /* a full disk needs the room */
+		unlinkat(worktree->data_fd, bfs_file_local_name(ino, name), 0);
 	return r;
 }
 

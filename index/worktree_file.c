@@ -193,6 +193,8 @@ int bfs_file_stat(struct bfs_worktree *worktree, struct worktree_inode *inode,
 		.mtime = bfs_file_time(&st.st_mtim),
 		.ctime = bfs_file_time(&st.st_ctim),
 	};
+	if (inode->data.ctime > worktree->latest)
+		worktree->latest = inode->data.ctime;
 	inode->data_known = !inode->file || inode->file->users == 0;
 	*ret_stat = inode->data;
 	return 0;
@@ -205,8 +207,10 @@ int bfs_file_quieten(struct bfs_worktree *worktree, struct worktree_inode *inode
 
 	inode->data_known = false;
 	r = bfs_file_stat(worktree, inode, &data);
-	if (r == 0)
+	if (r == 0) {
 		inode->quiet = data.ctime;
+		inode->mtime = data.mtime;
+	}
 	return r;
 }
 

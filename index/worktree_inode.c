@@ -188,7 +188,7 @@ int bfs_inode_new(struct bfs_worktree *worktree, const struct bfs_maker *maker,
 	inode->ino = worktree->tree->next_ino++;
 	inode->mode = mode;
 	inode->size = target ? strlen(target) : 0;
-	inode->mtime = inode->atime = inode->ctime = bfs_worktree_now();
+	inode->mtime = inode->atime = inode->ctime = bfs_worktree_now(worktree);
 	inode->is_orphan = true;
 	set_maker(worktree, inode, maker, directory);
 	insert(worktree, inode);
@@ -362,7 +362,7 @@ static int fill_local(
 	stat->st_blocks = (blkcnt_t)data.blocks;
 	stat->st_atim = bfs_file_timespec(data.atime);
 	stat->st_mtim = bfs_file_timespec(data.mtime);
-	if (data.ctime != inode->quiet && data.ctime > inode->ctime)
+	if ((data.ctime != inode->quiet || data.mtime != inode->mtime) && data.ctime > inode->ctime)
 		stat->st_ctim = bfs_file_timespec(data.ctime);
 	return 0;
 }

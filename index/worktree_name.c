@@ -140,13 +140,13 @@ static int delete_name(struct bfs_worktree *worktree, const struct place *place)
 /* A name came, went, or leads elsewhere. */
 static void touch_directory(struct bfs_worktree *worktree, struct worktree_inode *directory)
 {
-	directory->mtime = directory->ctime = bfs_worktree_now();
+	directory->mtime = directory->ctime = bfs_worktree_now(worktree);
 	bfs_inode_change(worktree, directory);
 }
 
 static void touch(struct bfs_worktree *worktree, struct worktree_inode *inode)
 {
-	inode->ctime = bfs_worktree_now();
+	inode->ctime = bfs_worktree_now(worktree);
 	bfs_inode_change(worktree, inode);
 }
 

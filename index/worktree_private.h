@@ -117,7 +117,7 @@ struct worktree_inode {
 	uint32_t uid, gid; /* WORKTREE_NOBODY: never chowned */
 	dev_t rdev;
 	uint64_t size;	      /* unless local */
-	int64_t mtime, atime; /* unless local */
+	int64_t atime, mtime; /* unless local */
 	int64_t ctime;
 	uint64_t parent; /* of directories */
 	int64_t object;	 /* of regular files with a stored content */
@@ -134,7 +134,11 @@ struct worktree_inode {
 	bool has_xattrs;      /* it may have some */
 	bool is_entry_synced; /* the name of its data file is durable */
 
-	int64_t quiet; /* ctime of the data file that is no change of the inode: our own doing */
+	/*
+	 * Of a local one: the ctime that the data file has by our own doing, which is no change of
+	 * the inode. `mtime` is the one that it had then: both are the same until somebody writes.
+	 */
+	int64_t quiet;
 	bool data_known;
 	struct worktree_data_stat data; /* if data_known */
 	struct worktree_file *file;	/* if its data file is open */
@@ -201,6 +205,7 @@ struct bfs_worktree {
 	bool is_full;		      /* the disk, so far that nothing new is begun */
 	uint64_t changes, transactions, syncs;
 	int64_t names;	/* in the tree; -1: not counted yet */
+	int64_t latest; /* ctime seen of a data file */
 	uint64_t epoch; /* new bases so far; a node has that of its last change */
 };
 
@@ -235,8 +240,11 @@ int bfs_worktree_commit(struct bfs_worktree *worktree);
  */
 int bfs_worktree_fail(struct bfs_worktree *worktree, int r);
 
-/* Now, by the clock that filesystems use for their times; ns since the epoch. */
-int64_t bfs_worktree_now(void);
+/*
+ * Now, by the clock that filesystems use for their times; ns since the epoch. Not before a time
+ * that a data file was seen to have: those of Linux 6.13 and later may be ahead by a tick.
+ */
+int64_t bfs_worktree_now(const struct bfs_worktree *worktree);
 
 /* --- worktree_background.c --- */
 

@@ -115,7 +115,7 @@ ssize_t bfs_worktree_list_xattrs(
 
 static void note_change(struct bfs_worktree *worktree, struct worktree_inode *inode)
 {
-	inode->ctime = bfs_worktree_now();
+	inode->ctime = bfs_worktree_now(worktree);
 	bfs_inode_change(worktree, inode);
 }
 

@@ -3,6 +3,7 @@
  *
  *	bin/tool	0755, packed		"#!tool\n"
  *	lib/big.so	0644, an object		200,000 bytes
+ *	lib/other.so	the same
  *	lib/link	-> big.so
  *	share/doc/a, b	packed
  *	opt/		empty
@@ -39,6 +40,8 @@ static inline __attribute__((unused)) int fixture_publish(struct bfs_store *stor
 		r = fixture_write(writer, tree, "bin/tool", 0755, "#!tool\n", 7, NULL);
 	if (r == 0)
 		r = fixture_write(writer, tree, "lib/big.so", 0644, big, BIG_SIZE, NULL);
+	if (r == 0)
+		r = fixture_write(writer, tree, "lib/other.so", 0644, big, BIG_SIZE, NULL);
 	if (r == 0)
 		r = fixture_write(writer, tree, "share/doc/a", 0644, "aaa\n", 4, NULL);
 	if (r == 0)

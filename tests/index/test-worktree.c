@@ -361,6 +361,46 @@ static void test_write(void)
 	ok(is_sound(tree), "the session is sound");
 }
 
+/* Whether neither mtime nor ctime of a file goes back; `last` is what it was. */
+static bool goes_on(uint64_t ino, struct stat *last)
+{
+	struct stat st;
+	bool right = bfs_worktree_stat(tree, ino, &st) == 0 &&
+		     nanoseconds(&st.st_mtim) >= nanoseconds(&last->st_mtim) &&
+		     nanoseconds(&st.st_ctim) >= nanoseconds(&last->st_ctim);
+
+	*last = st;
+	return right;
+}
+
+/* All within a tick of the clock, more or less: data files have times of their own. */
+static void test_clock(void)
+{
+	const struct stat mode = {.st_mode = 0600};
+	bool right = true;
+	struct stat st, changed;
+
+	for (int i = 0; i < 300; i++) {
+		make_file(tree, "clock", 0600, &st);
+		write_at(tree, st.st_ino, "a", 1, 0);
+		right = right && goes_on(st.st_ino, &st);
+		bfs_worktree_set_attributes(tree, st.st_ino, BFS_SET_MODE, &mode, &changed);
+		right = right && goes_on(st.st_ino, &st);
+		write_at(tree, st.st_ino, "b", 1, 0);
+		right = right && goes_on(st.st_ino, &st);
+		unlink_path(tree, "clock", NULL);
+		right = right && goes_on(st.st_ino, &st);
+		bfs_worktree_release(tree, st.st_ino);
+	}
+	ok(right, "times never go back");
+	find(tree, "lib/other.so", &st);
+	write_at(tree, st.st_ino, "a", 1, 0);
+	find(tree, "lib/other.so", &changed);
+	ok(changed.st_mtim.tv_sec != st.st_mtim.tv_sec &&
+			changed.st_ctim.tv_sec != st.st_ctim.tv_sec,
+		"a write that follows at once upon the copy is seen in both times");
+}
+
 static void set_size(uint64_t ino, off_t size, int expected, const char *what)
 {
 	struct stat st = {.st_size = size}, after = {0};
@@ -563,6 +603,7 @@ int main(void)
 	test_remove_directory();
 	test_rename();
 	test_write();
+	test_clock();
 	test_truncate();
 	test_attributes();
 	test_xattr();
