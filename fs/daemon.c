@@ -124,6 +124,7 @@ static int make_parts(struct bfs_daemon *daemon, struct bfs_error *error)
 		.ref = config->ref,
 		.options = config->options,
 		.reader = daemon->reader,
+		.cache = daemon->cache,
 		.responders = daemon->responders,
 		.stats = &daemon->stats,
 		.initialised_fd = daemon->fds[EVENT_INITIALISED],
@@ -423,6 +424,9 @@ static bool stop_threads(struct bfs_daemon *daemon)
 	bool stopped = !daemon->service || daemon->config.kind->stop(daemon->service, STOP_TIME);
 
 	if (daemon->answering && !bfs_responders_stop(daemon->responders, STOP_TIME))
+		stopped = false;
+	if (daemon->service && daemon->config.kind->stop_reading &&
+		!daemon->config.kind->stop_reading(daemon->service, STOP_TIME))
 		stopped = false;
 	if (daemon->reader && !bfs_content_reader_stop(daemon->reader, STOP_TIME))
 		stopped = false;

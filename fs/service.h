@@ -13,6 +13,7 @@
 #include "fs/options.h"
 #include "fs/responders.h"
 #include "fs/stats.h"
+#include "index/cache.h"
 #include "index/store.h"
 
 /* Everything is borrowed and outlives the service. */
@@ -22,6 +23,7 @@ struct bfs_service_context {
 	const char *ref;
 	const struct bfs_mount_options *options;
 	struct bfs_content_reader *reader;
+	struct bfs_cache *cache; /* of contents; NULL without one */
 	struct bfs_responders *responders;
 	struct bfs_stats *stats;
 	int initialised_fd; /* eventfd: for the driver, to tell of INIT */
@@ -50,6 +52,10 @@ struct bfs_service_kind {
 
 	/* False where a thread is stuck in the store; what it uses must stay. */
 	bool (*stop)(void *service, unsigned timeout);
+
+	/* The same for what only responders need, after these have ended. NULL where there is none.
+	 */
+	bool (*stop_reading)(void *service, unsigned timeout);
 
 	/* After the responders have ended, or before they began. NULL is allowed. */
 	void (*close)(void *service);

@@ -118,6 +118,8 @@ static void refuse_defaults(struct fuse_conn_info *connection)
 	/* Only the second version of it spares requests (fs/session_service.c). */
 	connection->want &= ~(unsigned)FUSE_CAP_HANDLE_KILLPRIV;
 	connection->want &= ~(unsigned)(FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS);
+	/* Two system calls more for each request; big writes, which are copied once less, take as
+	 * long. */
 	connection->want &= ~(unsigned)FUSE_CAP_SPLICE_READ;
 }
 

@@ -15,6 +15,7 @@
 
 #include <linux/fuse.h>
 #include <string.h>
+#include <time.h>
 
 /*
  * A file handle could bring back an inode that is being forgotten. And who lists a directory of a
@@ -22,6 +23,9 @@
  */
 #define REFUSED_FEATURES                                                                           \
 	(BFS_FEATURE_BIT(BFS_FEATURE_EXPORT) | BFS_FEATURE_BIT(BFS_FEATURE_READDIRPLUS_AUTO))
+
+#define LEAVE_TIME     10000 /* ms that the daemon of the last mount has to end */
+#define LEAVE_INTERVAL 20    /* ms */
 
 struct service {
 	struct bfs_service_context context;
@@ -51,10 +55,9 @@ static void close_service(void *pointer)
 	free(service);
 }
 
-/* Opens the session of that name, made first where there is none. */
-static int open_session(struct service *service, struct bfs_error *error)
+/* Makes the session where there is none of the name. */
+static int ensure_session(const struct bfs_service_context *context, struct bfs_error *error)
 {
-	const struct bfs_service_context *context = &service->context;
 	const char *name = context->options->session;
 	_cleanup_session_info_ struct bfs_session_info info = {0};
 	int r = bfs_session_read_info(name, &info, error);
@@ -67,12 +70,32 @@ static int open_session(struct service *service, struct bfs_error *error)
 		bfs_error_clear(error);
 		r = 0;
 	}
+	return r;
+}
+
+/*
+ * Nothing is mounted where this session is to be: if another process has it for a mount there, that
+ * one is about to end, and is waited for.
+ */
+static int open_session(struct service *service, struct bfs_error *error)
+{
+	const struct bfs_service_context *context = &service->context;
+	const struct timespec interval = {.tv_nsec = LEAVE_INTERVAL * 1000000L};
+	int r = ensure_session(context, error);
+
 	service->holder = bfs_format("mounted at %s", context->mountpoint);
 	if (r == 0 && !service->holder)
 		r = -ENOMEM;
-	if (r == 0)
-		r = bfs_session_open(
-			context->store, name, service->holder, &service->session, error);
+	for (unsigned waited = 0; r == 0; waited += LEAVE_INTERVAL) {
+		r = bfs_session_open(context->store, context->options->session, service->holder,
+			&service->session, error);
+		if (r != -EBUSY || waited >= LEAVE_TIME ||
+			!strstr(bfs_error_message(error, r), service->holder))
+			return r;
+		bfs_error_clear(error);
+		nanosleep(&interval, NULL);
+		r = 0;
+	}
 	return r;
 }
 
@@ -95,6 +118,19 @@ static int prepare_tree(struct service *service, struct bfs_error *error)
 	bfs_worktree_set_owner(worktree, options->uid, options->gid);
 	return bfs_session_host_apply(
 		worktree, bfs_store_prefix(service->context.store), &maker, error);
+}
+
+/* Contents that are copied because they are to change come through the cache as well. */
+static void share_cache(struct service *service)
+{
+	struct bfs_worktree *worktree = bfs_session_worktree(service->session);
+	int r = service->context.cache ? bfs_content_reader_use_cache(bfs_worktree_reader(worktree),
+						 service->context.cache)
+				       : 0;
+
+	if (r < 0)
+		bfs_log_warning(
+			"copies are made from the store, not from the cache: %s", strerror(-r));
 }
 
 static bool filter(void *pointer, struct bfs_responder *responder, struct fuse_buf *request)
@@ -147,8 +183,10 @@ static int open_service(
 	r = open_session(service, error);
 	if (r == 0)
 		r = check_ref(service, error);
-	if (r == 0)
+	if (r == 0) {
+		share_cache(service);
 		r = prepare_tree(service, error);
+	}
 	if (r == 0)
 		r = make_parts(service);
 	if (r < 0)
@@ -222,6 +260,14 @@ static bool stop(void *pointer, unsigned timeout)
 	       (!service->lease || bfs_session_lease_stop(service->lease, timeout));
 }
 
+static bool stop_reading(void *pointer, unsigned timeout)
+{
+	struct service *service = pointer;
+
+	return bfs_content_reader_stop(
+		bfs_worktree_reader(bfs_session_worktree(service->session)), timeout);
+}
+
 const struct bfs_service_kind *bfs_session_service_kind(void)
 {
 	static const struct bfs_service_kind kind = {
@@ -235,6 +281,7 @@ const struct bfs_service_kind *bfs_session_service_kind(void)
 		.describe = describe,
 		.request = take_request,
 		.stop = stop,
+		.stop_reading = stop_reading,
 		.close = close_service,
 	};
 
