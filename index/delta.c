@@ -312,6 +312,14 @@ static int load_names(const char *bytes, size_t count, struct bfs_generation *re
 	return 0;
 }
 
+/* Of the bases all but the last are deltas. */
+static void set_forms(struct bfs_delta *delta)
+{
+	for (size_t i = 0; i < delta->chain_count; i++)
+		delta->chain[i].form =
+			i + 1 < delta->chain_count ? BFS_INDEX_DELTA : BFS_INDEX_WHOLE;
+}
+
 static int load_blocks(const char *bytes, struct bfs_delta *delta)
 {
 	uint64_t end = count_blocks(delta->result.size);
@@ -380,6 +388,7 @@ static int load_lists(int fd, uint64_t file_size, struct bfs_delta *delta)
 			bytes + delta->chain_count * NAME_SIZE, delta->since_count, delta->since);
 	if (r == 0)
 		r = load_blocks(bytes + names, delta);
+	set_forms(delta);
 	return r == 0 && file_size != expected_size(delta) ? -EBADMSG : r;
 }
 

@@ -375,6 +375,7 @@ static int put_whole(struct bfs_publication *publication, struct bfs_generation 
 	r = bfs_tree_write_copy(publication->tree, path, error);
 	if (r == 0)
 		r = bfs_snapshot_put(publication->store, path, ret_generation, error);
+	ret_generation->form = BFS_INDEX_WHOLE;
 	unlink(path);
 	return r;
 }

@@ -153,5 +153,6 @@ int bfs_publish_delta(struct bfs_store *store, const struct bfs_generation *base
 		return r;
 	ret_generation->index = delta.result.index;
 	ret_generation->size = delta.result.size;
+	ret_generation->form = BFS_INDEX_DELTA;
 	return 1;
 }

@@ -54,7 +54,8 @@ static int open_file(struct bfs_store *store, const char *name, int *ret_fd)
 static int open_index(struct bfs_store *store, const struct bfs_generation *generation,
 	char ret_name[BFS_STORE_NAME_SIZE], int *ret_fd)
 {
-	bool whole = generation->size <= BFS_REBUILD_WHOLE;
+	bool whole = generation->form == BFS_INDEX_UNKNOWN ? generation->size <= BFS_REBUILD_WHOLE
+							   : generation->form == BFS_INDEX_WHOLE;
 	int r = -ENOENT;
 
 	for (int i = 0; r == -ENOENT && i < 4; i++, whole = !whole) {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#define REF_LIMIT 65536		   /* bytes; a ref has 150 */
+#define REF_LIMIT 65536 /* bytes; a ref has 150 */
 
 bool bfs_ref_name_is_valid(const char *name)
 {
@@ -41,6 +41,15 @@ static int ref_path(const char *name, char **ret_path, struct bfs_error *error)
 	return *ret_path ? 0 : -ENOMEM;
 }
 
+static enum bfs_index_form read_form(const json_t *document)
+{
+	const json_t *delta = json_object_get(document, "delta");
+
+	if (!json_is_boolean(delta))
+		return BFS_INDEX_UNKNOWN;
+	return json_is_true(delta) ? BFS_INDEX_DELTA : BFS_INDEX_WHOLE;
+}
+
 int bfs_ref_read(struct bfs_store *store, const char *name, struct bfs_generation *ret_generation,
 	struct bfs_error *error)
 {
@@ -60,8 +69,8 @@ int bfs_ref_read(struct bfs_store *store, const char *name, struct bfs_generatio
 		r = bfs_read_file(bfs_store_fd(store), path, REF_LIMIT, &text);
 	}
 	if (r == -ENOENT)
-		return bfs_error_set(error, r, "reading the ref", path,
-			"nothing was installed there yet");
+		return bfs_error_set(
+			error, r, "reading the ref", path, "nothing was installed there yet");
 	if (r < 0)
 		return bfs_error_set(error, r, "reading the ref", path, NULL);
 	r = bfs_json_parse(text.data, text.length, path, &document, error);
@@ -75,6 +84,7 @@ int bfs_ref_read(struct bfs_store *store, const char *name, struct bfs_generatio
 			"generation, index or size is missing or out of range");
 	generation.number = (uint64_t)number;
 	generation.size = (uint64_t)size;
+	generation.form = read_form(document);
 	*ret_generation = generation;
 	return 0;
 }
@@ -105,15 +115,17 @@ int bfs_ref_read_keg(
 int bfs_ref_write(struct bfs_store *store, const char *name,
 	const struct bfs_generation *generation, struct bfs_error *error)
 {
+	static const char *const forms[] = {"", ",\n  \"delta\": false", ",\n  \"delta\": true"};
 	char hex[BFS_DIGEST_HEX_SIZE];
 	_cleanup_free_ char *path = NULL, *text = NULL;
 	int r = ref_path(name, &path, error);
 
 	if (r < 0)
 		return r;
-	text = bfs_format("{\n  \"generation\": %" PRIu64 ",\n  \"index\": \"%s\",\n  \"size\": %" PRIu64
-			  "\n}\n",
-		generation->number, bfs_digest_to_hex(&generation->index, hex), generation->size);
+	text = bfs_format("{\n  \"generation\": %" PRIu64
+			  ",\n  \"index\": \"%s\",\n  \"size\": %" PRIu64 "%s\n}\n",
+		generation->number, bfs_digest_to_hex(&generation->index, hex), generation->size,
+		forms[generation->form]);
 	if (!text)
 		return -ENOMEM;
 	r = bfs_replace_file(bfs_store_fd(store), path, text, strlen(text), 0644);

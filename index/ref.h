@@ -9,10 +9,18 @@
 
 #define BFS_INDEX_SIZE_MAX (UINT64_C(64) << 30) /* bytes; a million names take about 0.15 GB */
 
+/* How the store has an index; only a hint, which saves looking for what is not there. */
+enum bfs_index_form {
+	BFS_INDEX_UNKNOWN,
+	BFS_INDEX_WHOLE,
+	BFS_INDEX_DELTA,
+};
+
 struct bfs_generation {
 	uint64_t number;		/* from 1; 0 before the first */
 	struct bfs_digest index;	/* SHA-256 of the index file */
 	uint64_t size;			/* of the index file, bytes */
+	enum bfs_index_form form;
 };
 
 /* 1 to 64 of [A-Za-z0-9._-], not beginning with a dot: a file name on every system. */

@@ -586,7 +586,7 @@ static void test_kegs(void)
 static void test_corrupt(void)
 {
 	struct bfs_store *store = begin_case();
-	struct bfs_generation generation;
+	struct bfs_generation generation = {.number = 1};
 	struct result result;
 	char name[BFS_STORE_NAME_SIZE];
 	_cleanup_close_ int fd = -1;
@@ -595,7 +595,6 @@ static void test_corrupt(void)
 		    "seek=9000 of=$INDEX;" FLIP "seek=8196 of=$INDEX; mv $INDEX index");
 	fd = open(fixture_path("store/index"), O_RDONLY | O_CLOEXEC);
 	bfs_digest_of_fd(fd, &generation.index, &generation.size);
-	generation.number = 1;
 	if (rename(fixture_path("store/index"),
 		    fixture_path("store/%s", bfs_store_index_name(&generation.index, name))) < 0 ||
 		bfs_ref_write(store, REF, &generation, NULL) < 0)
