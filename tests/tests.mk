@@ -19,6 +19,7 @@ C_TESTS = \
 	tests/index/test-worktree \
 	tests/index/test-worktree-crash \
 	tests/index/test-worktree-model \
+	tests/index/test-worktree-power \
 	tests/index/test-worktree-threads \
 	tests/installer/elf-fuzz \
 	tests/installer/test-bottle \
@@ -121,6 +122,8 @@ tests_index_test_session_SOURCES = tests/index/test-session.c tests/index/sessio
 tests_index_test_worktree_crash_SOURCES = tests/index/test-worktree-crash.c \
 	tests/index/session_fixture.h tests/index/store_fixture.h
 tests_index_test_worktree_model_SOURCES = tests/index/test-worktree-model.c \
+	tests/index/session_fixture.h tests/index/store_fixture.h
+tests_index_test_worktree_power_SOURCES = tests/index/test-worktree-power.c \
 	tests/index/session_fixture.h tests/index/store_fixture.h
 tests_index_test_worktree_threads_SOURCES = tests/index/test-worktree-threads.c \
 	tests/index/session_fixture.h tests/index/store_fixture.h
