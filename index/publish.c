@@ -295,6 +295,24 @@ static int carry_over(struct bfs_publication *publication, struct bfs_error *err
 		     : 0;
 }
 
+/* A local copy of its index says nothing of its contents: what was removed is gone from the store. */
+static bool is_in_store(struct bfs_store *store, const struct bfs_generation *generation)
+{
+	char name[BFS_STORE_NAME_SIZE];
+	int fd = bfs_store_fd(store);
+
+	for (int i = 0; i < 2; i++) {
+		bfs_store_delta_name(&generation->index, name);
+		if (faccessat(fd, name, F_OK, 0) == 0)
+			return true;
+		bfs_store_index_name(&generation->index, name);
+		if (faccessat(fd, name, F_OK, 0) == 0)
+			return true;
+		bfs_store_refresh(fd, name);
+	}
+	return false;
+}
+
 int bfs_publication_restore(
 	struct bfs_publication *publication, uint64_t number, struct bfs_error *error)
 {
@@ -305,10 +323,10 @@ int bfs_publication_restore(
 
 	if (r < 0)
 		return r;
-	r = bfs_snapshot_fetch(publication->store, &generation, &path, &missing);
-	if (r == -ENOENT)
-		return bfs_error_set(error, r, "fetching the index", publication->ref,
+	if (!is_in_store(publication->store, &generation))
+		return bfs_error_set(error, -ENOENT, "fetching the index", publication->ref,
 			"generation %llu was removed from the store", (unsigned long long)number);
+	r = bfs_snapshot_fetch(publication->store, &generation, &path, &missing);
 	if (r < 0)
 		return bfs_error_set(error, r, "fetching the index", publication->ref, "%s",
 			bfs_error_message(&missing, r));

@@ -68,6 +68,7 @@ SCRIPT_TESTS = \
 	tests/fs/test-cache.sh \
 	tests/fs/test-commands.sh \
 	tests/fs/test-follow.sh \
+	tests/fs/test-gc.sh \
 	tests/fs/test-mount.sh \
 	tests/fs/test-session.sh \
 	tests/fs/test-stuck.sh \
