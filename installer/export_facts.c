@@ -4,6 +4,7 @@
 #include "installer/elf_versions.h"
 #include "lib/text.h"
 
+#include <ctype.h>
 #include <elf.h>
 #include <string.h>
 
@@ -39,9 +40,10 @@ static bool holds(const void *data, size_t length, const char *text)
 static bool is_same_family(const char *a, const char *b)
 {
 	const char *end = strrchr(a, '_');
+	size_t length = end ? (size_t)(end - a) + 1 : 0;
 
-	return end && end[1] >= '0' && end[1] <= '9' && b[end - a + 1] >= '0' &&
-	       b[end - a + 1] <= '9' && strncmp(a, b, (size_t)(end - a) + 1) == 0;
+	return length && strncmp(a, b, length) == 0 && isdigit((unsigned char)a[length]) &&
+	       isdigit((unsigned char)b[length]);
 }
 
 static int add_version(void *context, const char *library, const char *version)
