@@ -86,8 +86,8 @@ static int ask(const char *name, const struct session_options *options, const ch
 	_cleanup_json_ json_t *owned = request;
 	_cleanup_json_ json_t *answer = NULL;
 	const char *message;
-	int r = request ? bfs_session_ask(name, options->store, holder, request, &answer, error)
-			: -ENOMEM;
+	int r = owned ? bfs_session_ask(name, options->store, holder, owned, &answer, error)
+		      : -ENOMEM;
 
 	if (r < 0)
 		return r;

@@ -18,7 +18,7 @@ struct update {
 	struct bfs_update_result *result;
 	char *path;  /* of the session */
 	char *draft; /* of the new one, hidden; NULL: there is none */
-	int fd, draft_fd, lock_fd, draft_lock_fd;
+	int draft_fd, lock_fd, draft_lock_fd;
 	struct bfs_session *session;
 	struct bfs_commit_view view;
 	struct session_record record; /* of the new one */
@@ -42,7 +42,6 @@ static void release(struct update *update)
 	session_record_release(&update->record);
 	if (update->draft)
 		bfs_remove_tree(AT_FDCWD, update->draft);
-	bfs_cleanup_close(&update->fd);
 	bfs_cleanup_close(&update->draft_fd);
 	bfs_cleanup_close(&update->lock_fd);
 	bfs_cleanup_close(&update->draft_lock_fd);
@@ -380,7 +379,6 @@ int bfs_session_update(struct bfs_store *store, const char *name, enum bfs_commi
 	struct update update = {.store = store,
 		.name = name,
 		.result = ret_result,
-		.fd = -1,
 		.draft_fd = -1,
 		.lock_fd = -1,
 		.draft_lock_fd = -1};

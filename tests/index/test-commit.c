@@ -534,7 +534,6 @@ static void test_conflict(void)
 static void test_conflict_theirs(void)
 {
 	_cleanup_commit_result_ struct bfs_commit_result decided = {0};
-	_cleanup_free_ char *text = NULL;
 
 	begin_session("theirs");
 	write_text("share/doc/a", "here, again");

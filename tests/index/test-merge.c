@@ -757,7 +757,6 @@ static void test_times(void)
 
 static void test_depth(void)
 {
-	_cleanup_buffer_ struct bfs_buffer path = BFS_BUFFER_INIT;
 	struct world world;
 	uint64_t parent = BFS_TREE_ROOT;
 
@@ -770,6 +769,54 @@ static void test_depth(void)
 	bfs_tree_make_directory(world.ours.tree, parent, "d", 1, 0755, 0, &parent);
 	is_int(world_merge(&world, BFS_COMMIT_REFUSE, NULL), -ENAMETOOLONG, "one more is not");
 	world_release(&world);
+}
+
+/* What theirs has from an earlier commit of ours is no change of theirs. */
+static void test_committed(void)
+{
+	static const struct {
+		const char *committed, *theirs, *ours, *result, *conflicts;
+	} rows[] = {
+		{"w a 11", "", "w a 12", BASE "; w a 12", ""},
+		{"w n 7", "", "w n 8", BASE "; w n 8", ""},
+		{"r a", "", "w a 12", BASE "; w a 12", ""},
+		{"w d/n 7", "", "r d", "w a 1; s a l; w x/y/z 5", ""},
+		{"r d", "", "w d/f 9", BASE "; w d/f 9", ""},
+		{"r d; w d 3", "", "w d/f 9", BASE "; w d/f 9", ""},
+		{"w a 11", "w a 13", "w a 12", NULL, "a: modified / modified"},
+		{"w d/n 7", "w d/m 8", "r d", NULL,
+			"d/m: its directory was removed / a file was added"},
+	};
+
+	for (size_t i = 0; i < BFS_ARRAY_LENGTH(rows); i++) {
+		_cleanup_tree_ struct bfs_tree *committed = NULL;
+		struct bfs_merge_order order;
+		struct world world;
+		int r;
+
+		world_make(&world, BASE, (struct variant){true, false});
+		run_script(&world.theirs, rows[i].committed);
+		committed = copy_tree(world.theirs.tree);
+		run_script(&world.theirs, rows[i].theirs);
+		run_script(&world.ours, rows[i].ours);
+		bfs_merge_nodes_enter(&world.ours.nodes, world.base, world.ours.tree);
+		order = (struct bfs_merge_order){.base = world.base,
+			.ours = {.tree = world.ours.tree, .nodes = &world.ours.nodes},
+			.theirs = world.theirs.tree,
+			.committed = committed};
+		r = bfs_merge_run(&order, &world.result, NULL);
+		is_int(r, rows[i].result ? 0 : -ENOTUNIQ, "after '%s' was committed, '%s'",
+			rows[i].committed, rows[i].ours);
+		is_int(world.result.conflict_count, rows[i].result ? 0 : 1, "%s",
+			rows[i].result ? "is no conflict" : "is one with what others did");
+		if (rows[i].result)
+			expect_tree(world.theirs.tree, rows[i].result, "and is what comes of it");
+		else if (world.result.conflict_count)
+			ok(strncmp(world.result.conflicts[0].path, rows[i].conflicts,
+				   strlen(world.result.conflicts[0].path)) == 0,
+				"of that path");
+		world_release(&world);
+	}
 }
 
 /* --- random ones --- */
@@ -866,6 +913,7 @@ int main(void)
 	test_rules_taken_back();
 	test_times();
 	test_depth();
+	test_committed();
 	test_random();
 	fixture_end();
 	return done();
