@@ -161,7 +161,6 @@ static int add_gcc_libraries(struct bfs_export_runtime *runtime, bool hard)
 static int put_helper(struct bfs_export_runtime *runtime, struct bfs_error *error)
 {
 	_cleanup_buffer_ struct bfs_buffer data = BFS_BUFFER_INIT;
-	_cleanup_export_facts_ struct bfs_export_facts facts = {0};
 	struct bfs_digest digest;
 	struct bfs_content content;
 	int r = bfs_read_file(AT_FDCWD, runtime->helper, HELPER_MAX, &data);
@@ -244,7 +243,7 @@ int bfs_export_runtime_find_helper(char **ret_path, struct bfs_digest *ret_diges
 
 int bfs_export_runtime_add_helper(struct bfs_export_runtime *runtime)
 {
-	static const char *const names[] = {"bin/" BFS_EXPORT_HELPER, "bin/ld", "bin/objdump"};
+	static const char *const names[] = {("bin/" BFS_EXPORT_HELPER), "bin/ld", "bin/objdump"};
 	struct bfs_export_entry entry = {.kind = BFS_EXPORT_FILE, .mode = 0755};
 	struct bfs_content content;
 	int r;

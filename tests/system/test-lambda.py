@@ -21,32 +21,6 @@ PACKAGES = ("libexif12", "libproj25", "proj-bin")
 NEWER = {"bookworm": "trixie", "trixie": "forky"}
 
 HANDLER = os.path.join(SRCDIR, "installer/aws/lambda/handler.py")
-SMALL_HANDLER = r"""
-import ctypes, ctypes.util
-
-class Info(ctypes.Structure):
-    _fields_ = [("numbers", ctypes.c_int * 3), ("release", ctypes.c_char_p), ("version", ctypes.c_char_p),
-                ("rest", ctypes.c_void_p * 3)]
-
-def look(name, call):
-    found = ctypes.util.find_library(name)
-    library = ctypes.CDLL(found)
-    version = call(library)
-    with open("/proc/self/maps") as maps:
-        paths = [line.split()[-1] for line in maps if f"/lib{name}.so" in line]
-    return {"found": True, "way": "find_library", "version": version, "path": paths[0]}
-
-def proj(library):
-    library.proj_info.restype = Info
-    return library.proj_info().version.decode()
-
-def exif(library):
-    library.exif_tag_get_name.restype = ctypes.c_char_p
-    return library.exif_tag_get_name(0x0110).decode()
-
-def my_handler(event, context):
-    return {"libproj": look("proj", proj), "libexif": look("exif", exif)}
-"""
 
 # A root of its own: read-only, without /dev/fuse, compilers and binutils; only /tmp can be written.
 SANDBOX = r"""
@@ -155,11 +129,7 @@ class Lambda:
         for directory in (self.efs, self.task, self.root):
             os.mkdir(directory)
         os.chmod(self.box.directory, 0o755)
-        if os.path.exists(HANDLER):
-            shutil.copy(HANDLER, self.task)
-        else:
-            with open(os.path.join(self.task, "handler.py"), "w", encoding="utf-8") as file:
-                file.write(SMALL_HANDLER)
+        shutil.copy(HANDLER, self.task)
         with open(os.path.join(self.task, "runtime.py"), "w", encoding="utf-8") as file:
             file.write(RUNTIME)
         self.box.store = os.path.join(self.efs, "store")
