@@ -13,12 +13,17 @@
 /* A staging directory without a lock file may be one that is just being made. */
 #define UNLOCKED_GRACE 3600 /* seconds */
 
+/*
+ * The server is asked: an NFS client may believe for a minute that a file is there which another
+ * host's garbage collection has removed, and what is published on that belief would have a hole.
+ */
 bool bfs_put_exists(struct bfs_store *store, const char *name, uint64_t size)
 {
-	struct stat st;
+	struct statx st;
 
-	return fstatat(bfs_store_fd(store), name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+	return statx(bfs_store_fd(store), name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
+		       STATX_TYPE | STATX_SIZE, &st) == 0 &&
+	       S_ISREG(st.stx_mode) && st.stx_size == size;
 }
 
 static int make_parent(int dir_fd, const char *name)

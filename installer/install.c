@@ -4,6 +4,7 @@
 #include "index/snapshot.h"
 #include "installer/dependents.h"
 #include "installer/finish.h"
+#include "installer/missing.h"
 #include "installer/prefix.h"
 #include "installer/programs.h"
 #include "installer/tab_source.h"
@@ -152,39 +153,6 @@ static bool is_poured(const struct bfs_resolved *item)
 	return item->action == BFS_RESOLVE_POUR || item->action == BFS_RESOLVE_UPGRADE;
 }
 
-/* Whether a keg of the resolution is to be poured from a bottle that the depot has not. */
-static bool is_missing(const struct install *install, const struct bfs_resolved *item)
-{
-	struct bfs_finder *finder = install->order->finder;
-
-	return is_poured(item) && !bfs_finder_local(finder, item->formula) &&
-		!bfs_depot_has_bottle(finder->depot, item->formula);
-}
-
-/* Says all that is missing at once: the next journey to where there is a network may be a long one. */
-static int check_depot(const struct install *install, struct bfs_error *error)
-{
-	const struct bfs_depot *depot = install->order->finder->depot;
-	_cleanup_buffer_ struct bfs_buffer versions = BFS_BUFFER_INIT, names = BFS_BUFFER_INIT;
-	int r = 0;
-
-	for (size_t i = 0; depot && r == 0 && i < install->resolution->count; i++) {
-		const struct bfs_resolved *item = &install->resolution->items[i];
-
-		if (!is_missing(install, item))
-			continue;
-		r = bfs_buffer_append_format(&versions, "%s%s %s", versions.length ? ", " : "",
-			item->formula->name, item->formula->pkg_version);
-		if (r == 0)
-			r = bfs_buffer_append_format(&names, " %s", item->formula->name);
-	}
-	if (r < 0 || names.length == 0)
-		return r;
-	return bfs_error_set(error, -ENOENT, "looking for bottles", bfs_depot_path(depot),
-		"these are missing: %s. Where there is a network: brewfs fetch --tag %s --to %s%s",
-		versions.data, install->order->tag, bfs_depot_path(depot), names.data);
-}
-
 /* Once more for each set of dependents that the last resolution brings along. */
 static int resolve(struct install *install, struct bfs_tree *tree, struct bfs_error *error)
 {
@@ -201,7 +169,7 @@ static int resolve(struct install *install, struct bfs_tree *tree, struct bfs_er
 			r = bfs_dependents_list(tree, install->order->finder, install->resolution,
 				&install->dependents, error);
 	} while (r == 0 && bfs_strings_count(install->dependents) > known);
-	return r == 0 ? check_depot(install, error) : r;
+	return r == 0 ? bfs_missing_check(install->order->finder, install->resolution, error) : r;
 }
 
 static const char *action_name(const struct bfs_resolved *item)

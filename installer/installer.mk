@@ -82,6 +82,7 @@ INSTALLER_SOURCES = \
 	installer/listing.c installer/listing.h \
 	installer/local_bottle.c installer/local_bottle.h \
 	installer/migrate.c installer/migrate.h \
+	installer/missing.c installer/missing.h \
 	installer/opt.c installer/opt.h \
 	installer/payload.c installer/payload.h \
 	installer/pour.c installer/pour.h \

@@ -39,6 +39,9 @@ fi
 # What goes in: the program, the suites, and bottles in a depot, for there is no network in there.
 mkdir "$work/payload"
 cp "$BREWFS" "$work/payload/brewfs" || exit 1
+# What `brewfs export` puts into its trees is looked for beside it.
+helper=${BREWFS%/*}/brewfs-lambda
+[ ! -f "$helper" ] || cp "$helper" "$work/payload/"
 cp "$here"/guest/*.sh "$here"/guest/*.py "$work/payload/" || exit 1
 python3 "$here/fill.py" "$work/payload" || exit 1
 

@@ -8,7 +8,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 from harness import Sandbox, World
 
-FORMULAE = ["proj", "libexif", "jq", "gtk+3", "libsigc++@2", "md-leaf-a", "md-leaf-b", "md-leaf-c", "md-uses", "md-diamond", "po-big"]
+FORMULAE = ["proj", "libexif", "jq", "gtk+3", "libsigc++@2", "md-leaf-a", "md-leaf-b", "md-leaf-c", "md-uses", "md-diamond", "po-big",
+            "po-text"]
 
 directory = sys.argv[1]
 world = World()

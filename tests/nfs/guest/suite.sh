@@ -110,6 +110,37 @@ within 20 on_host b test -e "$prefix/opt/po-big"
 output=$(on_host b find "$prefix/Cellar/po-big" -type f -exec cat {} + 2>&1 >/dev/null)
 ok "$([ -z "$output" ]; echo $?)" "and host b reads them at once" "$output"
 
+# --- garbage is collected while another host reads, and has looked at what goes ---
+try "host a rolls back" brewfs a rollback
+within 20 on_host b test ! -e "$prefix/opt/po-big"
+ok $? "host b sees that"
+try "host a installs under another ref" brewfs a install --from /payload/depot --ref other po-text
+going=$(cd /export/store && find objects packs kegs -type f -newer refs/x86_64_linux)
+for name in $going; do on_host b stat "/b/store/$name" >/dev/null 2>&1; done
+on_host a rm /a/store/refs/other
+try "and collects what nobody needs" brewfs a gc --keep 1 --grace 0
+gone=0
+for name in $going; do [ -e "/export/store/$name" ] || gone=$((gone + 1)); done
+ok "$([ $gone -gt 0 ]; echo $?)" "something of it is gone ($gone)" "$going"
+echo 3 >/proc/sys/vm/drop_caches
+output=$(on_host b find "$prefix/Cellar" -type f -exec cat {} + 2>&1 >/dev/null)
+ok "$([ -z "$output" ]; echo $?)" "what host b has mounted is all there" "$(head -5 <<<"$output")"
+try "host b installs what it has seen there and what is gone" install b po-text
+try "and nothing of it is missing" brewfs a fsck
+
+# --- a session on one host, seen by the other ---
+on_host a mkdir -p /tmp/session
+if store=/a/store brewfs a mount -o rw,session=nfs /a/store /tmp/session >/tmp/session.out 2>&1; then
+	on_host a bash -c 'mkdir -p /tmp/session/share/nfs && echo written >/tmp/session/share/nfs/file'
+	try "a session is committed from host a" brewfs a session commit -m nfs nfs
+	within 20 on_host b test -e "$prefix/share/nfs/file"
+	output=$(on_host b cat "$prefix/share/nfs/file" 2>&1)
+	ok "$([ "$output" = written ]; echo $?)" "host b reads what was written there" "$output"
+	brewfs a umount /tmp/session >/dev/null 2>&1
+else
+	ok 1 "a session is mounted on host a" "$(cat /tmp/session.out)"
+fi
+
 # --- both write ---
 install a md-leaf-a >/tmp/out.a & one=$!
 install b md-leaf-b >/tmp/out.b & two=$!
