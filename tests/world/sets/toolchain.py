@@ -50,7 +50,7 @@ def _glibc_files(tag):
         # brew leaves glibc's ELF files alone: interpreter and RPATH come out as they are
         "bin/locale": Elf(STUB, rpath=["/usr/lib/world", f"{keg}/lib"], style="exact",
                           interpreter=f"{keg}/lib/{loader}"),
-        "bin/localedef": Text(LOCALEDEF.format(keg="@@HOMEBREW_CELLAR@@/glibc/2.39_1"), 0o755),
+        "bin/localedef": Text(LOCALEDEF.format(keg=keg), 0o755),
         "sbin/ldconfig": Text(
             "#!/bin/sh\n# a stub: the loader here reads the host's cache\nexit 0\n", 0o755),
         "etc/ld.so.conf": "# world\n@@HOMEBREW_PREFIX@@/lib\n"
