@@ -32,6 +32,7 @@ C_TESTS = \
 	tests/installer/test-elf \
 	tests/installer/test-elf-run \
 	tests/installer/test-etc \
+	tests/installer/test-export \
 	tests/installer/test-file-mode \
 	tests/installer/test-formula \
 	tests/installer/test-jws \
@@ -144,6 +145,7 @@ tests_lib_test_gunzip_zlib_SOURCES = tests/lib/test-gunzip-zlib.c
 tests_installer_test_formula_SOURCES = tests/installer/test-formula.c
 tests_installer_test_jws_SOURCES = tests/installer/test-jws.c tests/installer/signing.h
 tests_installer_test_relocate_SOURCES = tests/installer/test-relocate.c
+tests_installer_test_export_SOURCES = tests/installer/test-export.c tests/installer/elf_sample.h
 tests_installer_test_etc_SOURCES = tests/installer/test-etc.c tests/installer/tree_fixture.h
 tests_installer_test_link_SOURCES = tests/installer/test-link.c tests/installer/tree_fixture.h
 tests_installer_test_link_conflict_SOURCES = tests/installer/test-link-conflict.c tests/installer/tree_fixture.h

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import stat
@@ -373,6 +374,30 @@ ok([entry for entry in needs if entry["path"].endswith("exp-tool") and "GLIBC_2.
    "--force exports all the same; JSON says what", says(result))
 report = export("--formula", "exp-tool", "--target", "glibc=2.99", where=some)
 equal((report["needs_newer"], report["loader"]), ([], "host"), "a new one serves everything")
+
+# --- what answers as ld and objdump, given what is damaged ---
+
+with open(os.path.join(out, "lib/libexpdata.so.1"), "rb") as file:
+    library = file.read()
+seed, crashed = random.Random(7), []
+for number in range(150):
+    damaged = bytearray(library[:seed.randrange(64, len(library)) if number % 3 == 0 else len(library)])
+    for _ in range(seed.randrange(1, 8)):
+        damaged[seed.randrange(min(len(damaged), 1024 if number % 2 else len(damaged)))] = seed.randrange(256)
+    with open(box.path("libdamaged.so"), "wb") as file:
+        file.write(damaged)
+    for command in (["objdump", "-p", "-j", ".dynamic", box.path("libdamaged.so")],
+                    ["ld", "-t", "-L", box.directory, "-o", "/dev/null", "-ldamaged"]):
+        result = subprocess.run(command, executable=os.path.join(out, "bin", command[0]), stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+        if result.returncode not in (0, 1):
+            crashed.append((number, command[0], result.returncode))
+equal(crashed, [], "ld and objdump survive damaged libraries")
+for command in (["ld"], ["ld", "-L"], ["ld", "-o"], ["ld", "-l"], ["objdump"], ["objdump", "-d", "x"]):
+    result = subprocess.run(command, executable=os.path.join(out, "bin", command[0]), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+    if result.returncode != 1 or "brewfs" not in result.stderr:
+        ok(False, " ".join(command) + " says what it is", says(result))
 
 # --- env ---
 
