@@ -46,7 +46,8 @@ int bfs_session_directory(char **ret_path, struct bfs_error *error);
 
 /*
  * Makes a session from the ref's current generation (an empty prefix for a ref that was never
- * published). -EEXIST where there is one of that name. All of it or nothing appears.
+ * published). -EEXIST where there is one of that name, -EOPNOTSUPP where its directory is on a
+ * network filesystem. All of it or nothing appears.
  */
 int bfs_session_create(
 	struct bfs_store *store, const char *ref, const char *name, struct bfs_error *error);

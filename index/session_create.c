@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 /* A session on its way: a hidden directory that gets its name when it is complete. */
@@ -30,10 +31,28 @@ static void draft_release(struct draft *draft)
 }
 #define _cleanup_draft_ BFS_CLEANUP(draft_release)
 
+/* SQLite's log needs memory and locks that all who open it share (sqlite.org/wal.html). */
+static int check_local(int fd, const char *path, struct bfs_error *error)
+{
+	static const unsigned network[] = {0x6969, 0xff534d42, 0xfe534d42, 0x517b, 0x5346414f,
+		0x00c36400, 0x01021997}; /* NFS, CIFS, SMB2, SMB, AFS, Ceph, 9P: statfs(2) */
+	struct statfs st;
+
+	if (fstatfs(fd, &st) < 0)
+		return bfs_error_set(error, -errno, "making the session", path, NULL);
+	for (size_t i = 0; i < BFS_ARRAY_LENGTH(network); i++)
+		if ((unsigned)st.f_type == network[i])
+			return bfs_error_set(error, -EOPNOTSUPP, "making the session", path,
+				"this is a network filesystem, sessions need a local one: name one "
+				"in $BREWFS_SESSIONS");
+	return 0;
+}
+
 static int draft_begin(
 	struct draft *draft, const char *directory, const char *name, struct bfs_error *error)
 {
 	_cleanup_free_ char *path = session_hidden_path(directory, name, ".new");
+	int r;
 
 	if (!path)
 		return -ENOMEM;
@@ -43,7 +62,8 @@ static int draft_begin(
 	draft->fd = open(draft->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (draft->fd < 0 || mkdirat(draft->fd, "data", 0700) < 0)
 		return bfs_error_set(error, -errno, "making the session", draft->path, NULL);
-	return session_lock(draft->fd, name, "being made", &draft->lock_fd, error);
+	r = check_local(draft->fd, draft->path, error);
+	return r < 0 ? r : session_lock(draft->fd, name, "being made", &draft->lock_fd, error);
 }
 
 /* By reference where the filesystem can. */

@@ -35,6 +35,7 @@
 #include "index/content.h"
 #include "index/tree.h"
 
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -160,6 +161,12 @@ int bfs_worktree_data_open(struct bfs_worktree *worktree, uint64_t ino, bool wri
 /* `wrote`: bytes or size were changed through `fd`. */
 void bfs_worktree_data_close(
 	struct bfs_worktree *worktree, struct bfs_worktree_data *data, bool wrote);
+
+/*
+ * Where the disk is full: removes what was let go of and not removed yet, and tells whether there
+ * was any, so that what failed with -ENOSPC can be tried again.
+ */
+bool bfs_worktree_reclaim(struct bfs_worktree *worktree);
 
 /* What fsync(2) promises of a file or directory: its bytes (unless `ino` has none), its attributes
  * and the names that it has or that are in it, and every change before those. */

@@ -53,6 +53,20 @@ static void *run(void *context)
 	return NULL;
 }
 
+bool bfs_worktree_reclaim(struct bfs_worktree *worktree)
+{
+	bool any;
+
+	pthread_mutex_lock(&worktree->lock);
+	bfs_worktree_commit(worktree);
+	any = worktree->removable.count > 0 || worktree->removing > 0;
+	bfs_file_remove_doomed(worktree);
+	while (worktree->removing) /* by another thread */
+		pthread_cond_wait(&worktree->idle, &worktree->lock);
+	pthread_mutex_unlock(&worktree->lock);
+	return any;
+}
+
 int bfs_worktree_start(struct bfs_worktree *worktree)
 {
 	int r = -pthread_create(&worktree->thread, NULL, run, worktree);

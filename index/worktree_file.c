@@ -255,6 +255,7 @@ void bfs_file_remove_doomed(struct bfs_worktree *worktree)
 	worktree->removable = (struct worktree_inos){0};
 	if (taken.count == 0)
 		return;
+	worktree->removing++;
 	pthread_mutex_unlock(&worktree->lock);
 	for (size_t i = 0; i < taken.count; i++) {
 		char name[WORKTREE_DATA_NAME_SIZE];
@@ -263,4 +264,6 @@ void bfs_file_remove_doomed(struct bfs_worktree *worktree)
 	}
 	free(taken.inos);
 	pthread_mutex_lock(&worktree->lock);
+	if (--worktree->removing == 0)
+		pthread_cond_broadcast(&worktree->idle);
 }

@@ -167,7 +167,7 @@ struct bfs_worktree {
 	pthread_cond_t wake;   /* the background thread */
 	pthread_cond_t thawed; /* frozen became false */
 	pthread_cond_t copied; /* some inode's is_copying became false */
-	pthread_cond_t idle;   /* writers became 0, or is_writing_back false */
+	pthread_cond_t idle;   /* writers or removing became 0, or is_writing_back false */
 	pthread_t thread;
 	bool has_thread, stop;
 
@@ -195,6 +195,7 @@ struct bfs_worktree {
 	struct worktree_inos fragile;
 	struct worktree_inos doomed;	/* once the transaction is committed */
 	struct worktree_inos removable; /* now; by the background thread */
+	unsigned removing;		/* threads that do */
 
 	uint64_t transaction;	      /* the open one's number */
 	uint64_t pending;	      /* changes in it */

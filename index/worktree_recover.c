@@ -89,8 +89,6 @@ static int empty_lost(struct bfs_worktree *worktree, uint64_t ino)
 
 	if (r < 0)
 		return r;
-	bfs_log_warning("the session in %s lost the bytes of inode %llu, which were never synced",
-		worktree->directory, (unsigned long long)ino);
 	inode->is_local = false;
 	inode->size = 0;
 	inode->object = 0;
@@ -98,22 +96,38 @@ static int empty_lost(struct bfs_worktree *worktree, uint64_t ino)
 	return 0;
 }
 
-static int find_lost(struct bfs_worktree *worktree)
+/* Returns 1 where the data file of the inode is there, 0 where it is not. */
+static int has_data(struct bfs_worktree *worktree, uint64_t ino)
+{
+	char name[WORKTREE_DATA_NAME_SIZE];
+	struct stat st;
+
+	if (fstatat(worktree->data_fd, bfs_file_local_name(ino, name), &st, AT_SYMLINK_NOFOLLOW) ==
+		0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+static int empty_all_lost(struct bfs_worktree *worktree)
 {
 	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
+	uint64_t count = 0;
 	int r = bfs_db_prepare(
 		worktree->tree->db, "SELECT ino FROM node WHERE local<>0 ORDER BY ino", &stmt);
 
 	while (r >= 0 && (r = bfs_db_step(stmt)) > 0) {
 		uint64_t ino = (uint64_t)sqlite3_column_int64(stmt, 0);
-		char name[WORKTREE_DATA_NAME_SIZE];
-		struct stat st;
 
-		if (fstatat(worktree->data_fd, bfs_file_local_name(ino, name), &st,
-			    AT_SYMLINK_NOFOLLOW) == 0)
+		r = has_data(worktree, ino);
+		if (r != 0)
 			continue;
-		r = errno == ENOENT ? empty_lost(worktree, ino) : -errno;
+		r = empty_lost(worktree, ino);
+		count++;
 	}
+	if (count)
+		bfs_log_warning("the session in %s lost the bytes of %llu files, which were never "
+				"synced: they are empty now",
+			worktree->directory, (unsigned long long)count);
 	return r;
 }
 
@@ -136,7 +150,7 @@ int bfs_worktree_recover(struct bfs_worktree *worktree, struct bfs_error *error)
 	if (r == 0)
 		r = sweep_data(worktree);
 	if (r == 0)
-		r = find_lost(worktree);
+		r = empty_all_lost(worktree);
 	/* Those of inodes that had no name any more. */
 	if (r == 0)
 		r = bfs_db_exec(worktree->tree->db,

@@ -223,6 +223,25 @@ static void test_leftovers(void)
 	bfs_session_close(session);
 }
 
+/* A row came to the disk before a power cut, and its bytes did not. */
+static void test_lost_bytes(void)
+{
+	struct bfs_session *session = fixture_open(store, "two");
+	struct bfs_worktree *tree = bfs_session_worktree(session);
+	struct stat st;
+
+	make_file(tree, "lost", 0600, &st);
+	write_at(tree, st.st_ino, "bytes", 5, 0);
+	bfs_session_close(session);
+	unlink(fixture_path("sessions/two/data/%02x/%x", (unsigned)(st.st_ino >> 8 & 0xff),
+		(unsigned)st.st_ino));
+	session = fixture_open(store, "two");
+	tree = bfs_session_worktree(session);
+	ok(find(tree, "lost", &st) == 0 && st.st_size == 0, "a file whose bytes are lost is empty");
+	ok(is_sound(tree), "and the session is sound");
+	bfs_session_close(session);
+}
+
 static void test_discard(void)
 {
 	is_int(bfs_session_discard("none", NULL), -ENOENT, "what is not there is not discarded");
@@ -279,6 +298,7 @@ static void run_full_disk(void)
 	struct bfs_worktree *tree;
 	unsigned made, found = 0;
 	struct stat st;
+	uint64_t ino;
 	int r;
 
 	bfs_session_create(store, REF, "full", NULL);
@@ -296,7 +316,13 @@ static void run_full_disk(void)
 	bfs_worktree_read_directory(tree, BFS_TREE_ROOT, 0, count_name, &found);
 	is_int(found, made, "what was made is there after reopening");
 	is_int(find(tree, "bin/renamed", &st), 0, "what was renamed too");
-	unlink_path(tree, "opt/filler", NULL);
+	ok(fill_disk(tree, "opt/rest") < 1 << 20, "the disk is as full as before");
+	unlink_path(tree, "opt/filler", &ino);
+	bfs_worktree_release(tree, ino);
+	ok(bfs_worktree_reclaim(tree), "what was unlinked is reclaimed");
+	ok(fill_disk(tree, "opt/again") > 1 << 20, "there is room at once");
+	ok(!bfs_worktree_reclaim(tree), "once");
+	unlink_path(tree, "opt/again", NULL);
 	bfs_session_close(session);
 	session = fixture_open(store, "full");
 	tree = bfs_session_worktree(session);
@@ -345,6 +371,7 @@ int main(void)
 	test_create_from();
 	test_set_base();
 	test_leftovers();
+	test_lost_bytes();
 	test_discard();
 	test_schema();
 	test_full_disk();
