@@ -217,8 +217,11 @@ static int publish(struct commit *commit, const struct bfs_commit_options *optio
 
 /* --- afterwards --- */
 
-/* Has the session read from the store what the merged tree has of it. */
-static int set_stored(struct commit *commit, struct bfs_tree *theirs)
+/*
+ * Has the session read from the store what the merged tree has of it. A file that is being written
+ * stays here; `ret_all` is then false.
+ */
+static int set_stored(struct commit *commit, struct bfs_tree *theirs, bool *ret_all)
 {
 	const struct bfs_merge_nodes *placed = &commit->merged.placed;
 	int r = 0;
@@ -233,7 +236,9 @@ static int set_stored(struct commit *commit, struct bfs_tree *theirs)
 		r = bfs_tree_content(theirs, placed->nodes[i].published, &content);
 		if (r == 0)
 			r = bfs_worktree_set_stored(commit->view.worktree, node->ino, &content);
-		if (r == -ESTALE || r == -ENOENT) /* being written, or gone from theirs again */
+		if (r == -ESTALE)
+			*ret_all = false;
+		if (r == -ESTALE || r == -ENOENT) /* or gone from theirs again */
 			r = 0;
 	}
 	return r;
@@ -247,15 +252,17 @@ static void settle(struct commit *commit, struct bfs_publication *publication)
 {
 	_cleanup_error_ struct bfs_error error = BFS_ERROR_INIT;
 	const struct bfs_generation *generation = &commit->result->generation;
-	int r = set_stored(commit, bfs_publication_tree(publication));
+	bool all = true;
+	int r = set_stored(commit, bfs_publication_tree(publication), &all);
 
 	if (!generation->number)
 		generation = bfs_publication_base(publication);
 	if (r == 0 && generation->number)
 		r = bfs_session_set_base(commit->view.session, generation, &error);
-	if (r == 0)
+	/* What stays here is not in the base: the mark tells that the ref has it from here. */
+	if (r == 0 && all)
 		bfs_commit_mark_clear(commit->view.session);
-	else
+	else if (r < 0)
 		bfs_log_warning("the session %s was committed, but still has its old base: %s",
 			bfs_session_info(commit->view.session)->name, bfs_error_message(&error, r));
 }

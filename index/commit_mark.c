@@ -124,7 +124,7 @@ static int search(struct bfs_session *session, const json_t *marks,
 	const char *last = NULL;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < count && entries[i].generation.number > base; i++) {
+	for (size_t i = 0; r == 0 && i < count && entries[i].generation.number >= base; i++) {
 		_cleanup_tree_ struct bfs_tree *tree = NULL;
 		const char *mark = NULL;
 

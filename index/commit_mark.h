@@ -14,12 +14,12 @@
 int bfs_commit_mark_set(
 	struct bfs_session *session, struct bfs_tree *theirs, struct bfs_error *error);
 
-/* The session has its base: all marks go. */
+/* The session has its base, and all of it: the marks go. */
 void bfs_commit_mark_clear(struct bfs_session *session);
 
 /*
  * The last generation that a commit made which could not clear its mark; NULL where there was none,
- * or none was published. Looks through the generations since the session's base.
+ * or none was published. Looks through the generations from the session's base on.
  */
 int bfs_commit_mark_find(struct bfs_session *session, struct bfs_publication *publication,
 	struct bfs_tree **ret_committed, struct bfs_error *error);

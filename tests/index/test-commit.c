@@ -709,6 +709,30 @@ static void test_contents(void)
 	end_session("contents");
 }
 
+/* --- a file that is being written --- */
+
+static void test_being_written(void)
+{
+	_cleanup_commit_result_ struct bfs_commit_result result = {0};
+	struct bfs_worktree_data data;
+	uint64_t number = current();
+
+	begin_session("written");
+	write_text("log", "first");
+	write_text("done", "1");
+	is_int(bfs_worktree_data_open(tree, ino_of(tree, "log"), true, &data), 0, "who writes");
+	is_int(commit_as(BFS_COMMIT_REFUSE, &result), 0, "does not hold up a commit for long");
+	ok(published_has("log"), "a file that is being written is committed as it is");
+	is_int(bfs_pwrite_all(data.fd, "second", 6, 0), 0, "goes on");
+	bfs_worktree_data_close(tree, &data, true);
+	commit(number + 2, "afterwards");
+	expect_equal("what was written since is no conflict with oneself");
+	remove_path("log");
+	remove_path("done");
+	commit(number + 3, "tidied");
+	end_session("written");
+}
+
 /* --- what a collection took --- */
 
 static void test_collected(void)
@@ -992,6 +1016,7 @@ int main(void)
 	test_ignored();
 	test_kegs();
 	test_contents();
+	test_being_written();
 	test_collected();
 	test_update();
 	test_apply();
