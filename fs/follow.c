@@ -224,6 +224,7 @@ static void *run_thread(void *context)
 {
 	struct bfs_follow *follow = context;
 
+	bfs_loaded_read_ahead(bfs_lineage_at(follow->config.lineage, 0));
 	set_busy(follow, true);
 	renew_lease_when_due(follow);
 	set_busy(follow, false);

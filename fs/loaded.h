@@ -47,6 +47,9 @@ bool bfs_loaded_is_end(struct bfs_loaded *loaded, uint64_t directory, uint64_t c
 int bfs_loaded_open_tree(
 	const struct bfs_loaded *loaded, struct bfs_tree **ret_tree, struct bfs_error *error);
 
+/* Has the index read from the disk in order, before requests ask for it here and there. */
+void bfs_loaded_read_ahead(const struct bfs_loaded *loaded);
+
 /* Closes the free connections but one. */
 void bfs_loaded_shrink(struct bfs_loaded *loaded);
 

@@ -305,12 +305,14 @@ void bfs_content_want(struct bfs_content_reader *reader, const struct bfs_conten
 	uint64_t position = offset + (content->packed ? content->offset : 0);
 	struct open_file *file;
 
-	if (content->size == 0 || use_file(reader, content, &file) < 0)
+	if (offset >= content->size || use_file(reader, content, &file) < 0)
 		return;
+	if (length > content->size - offset)
+		length = content->size - offset;
 	if (file->fetch)
 		bfs_fetch_want(reader->fetcher, content, position, length);
 	else
-		posix_fadvise(file->fd, (off_t)position, (off_t)length, POSIX_FADV_WILLNEED);
+		bfs_read_ahead(file->fd, position, length);
 	bfs_content_close(reader, file);
 }
 

@@ -42,6 +42,9 @@ int bfs_rename_new(int dir_fd, const char *from, const char *to);
 /* Copies `length` bytes between descriptors, at both files' offsets 0, by copy_file_range(2) where it works. */
 int bfs_copy_range(int from_fd, int to_fd, uint64_t length);
 
+/* Has the kernel read these bytes into memory in the background. Only a hint: it cannot fail. */
+void bfs_read_ahead(int fd, uint64_t offset, uint64_t length);
+
 /* mkdir -p: every missing directory of `path`, with `mode`. Existing ones are success. */
 int bfs_make_directories(int dir_fd, const char *path, mode_t mode);
 
