@@ -261,6 +261,35 @@ export("--generation", "3")
 equal(tree(out + "/"), third, "after killed exports the next one is right")
 equal([name for name in os.listdir(box.directory) if "partial" in name], [], "and has removed what they left")
 
+# --- two at once, a full disk, an ordinary user ---
+
+both = [subprocess.Popen([os.environ["BREWFS"], "export", out, "--prefix", SEEN, "--generation", generation],
+                         env=box.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for generation in "13"]
+equal([process.wait() for process in both], [0, 0], "two exports at once: one waits for the other")
+for process in both:
+    process.stderr.close()
+ok(tree(out + "/") in (whole, third), "and the tree is that of one of them")
+export("--generation", "3")
+small = "/mnt/small"
+os.makedirs(small)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", small], check=True)
+export("--formula", "libexif", "--only", "lib", where=f"{small}/out")
+kept = tree(f"{small}/out/")
+result = box.run("export", f"{small}/out", "--prefix", SEEN)
+ok(result.returncode == 1 and "No space left" in result.stderr, "a full disk is an error that says where", says(result))
+equal((tree(f"{small}/out/"), [name for name in os.listdir(small) if "partial" in name]), (kept, []),
+      "what was there stays, and nothing else is left")
+subprocess.run(["umount", small], check=True)
+user = box.path("user")
+os.mkdir(user)
+os.chown(user, 65534, 65534)
+os.chmod(box.directory, 0o755)
+command = [os.environ["BREWFS"], "export", "--formula", "libexif", "--formula", "exp-big", "--prefix", SEEN, f"{user}/out"]
+result = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *command], text=True, env={
+    **box.environment, "HOME": user, "BREWFS_CACHE": f"{user}/cache"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+ok(result.returncode == 0 and content(f"{user}/out/share/exp-big/1") == big, "an ordinary user exports what they can read",
+   result.stdout)
+
 # --- what is refused ---
 
 for arguments, words, name in (
@@ -380,7 +409,7 @@ equal((report["needs_newer"], report["loader"]), ([], "host"), "a new one serves
 with open(os.path.join(out, "lib/libexpdata.so.1"), "rb") as file:
     library = file.read()
 seed, crashed = random.Random(7), []
-for number in range(150):
+for number in range(60):
     damaged = bytearray(library[:seed.randrange(64, len(library)) if number % 3 == 0 else len(library)])
     for _ in range(seed.randrange(1, 8)):
         damaged[seed.randrange(min(len(damaged), 1024 if number % 2 else len(damaged)))] = seed.randrange(256)
