@@ -319,6 +319,12 @@ static void release(struct merge *merge)
 		merge->additions = addition->next;
 		free(addition);
 	}
+	while (merge->modes) {
+		struct merge_mode *mode = merge->modes;
+
+		merge->modes = mode->next;
+		free(mode);
+	}
 	free(merge->times);
 	bfs_merge_nodes_release(&merge->counterparts);
 	bfs_buffer_release(&merge->path);

@@ -251,8 +251,15 @@ static int add_leaf(
 
 int bfs_merge_set_mode(struct merge *merge, const struct merge_path *path, mode_t mode)
 {
+	struct merge_mode *queued = malloc(sizeof(*queued));
+
+	if (!queued)
+		return -ENOMEM;
+	*queued = (struct merge_mode){
+		.next = merge->modes, .ino = path->theirs->ino, .mode = mode};
+	merge->modes = queued;
 	merge->result->changed = true;
-	return bfs_tree_set_mode(merge->theirs.tree, path->theirs->ino, mode);
+	return 0;
 }
 
 /* --- directories --- */
@@ -428,7 +435,9 @@ int bfs_merge_finish(struct merge *merge)
 {
 	int r = 0;
 
-	if (merge->limbo)
+	for (const struct merge_mode *mode = merge->modes; r == 0 && mode; mode = mode->next)
+		r = bfs_tree_set_mode(merge->theirs.tree, mode->ino, mode->mode);
+	if (r == 0 && merge->limbo)
 		r = bfs_tree_remove(merge->theirs.tree, BFS_TREE_ROOT, merge->limbo_name,
 			strlen(merge->limbo_name));
 	for (size_t i = 0; r == 0 && i < merge->time_count; i++)

@@ -21,6 +21,13 @@ struct merge_time {
 	int64_t mtime;
 };
 
+/* Names of one file are compared one after the other: all of them with the mode that it had. */
+struct merge_mode {
+	struct merge_mode *next;
+	uint64_t ino; /* of theirs */
+	mode_t mode;
+};
+
 struct merge {
 	const struct bfs_merge_order *order;
 	struct bfs_merge_side base, ours, theirs;
@@ -34,6 +41,7 @@ struct merge {
 	char limbo_name[32];
 	unsigned taken; /* names in limbo so far */
 	struct merge_addition *additions, **last_addition;
+	struct merge_mode *modes; /* to be set at the end, the last one first */
 	struct merge_time *times; /* to be set at the end: changes of names set others */
 	size_t time_count, time_capacity;
 };
@@ -86,9 +94,9 @@ int bfs_merge_take(struct merge *merge, const struct merge_path *path);
 int bfs_merge_queue(struct merge *merge, const struct merge_path *path);
 /* Adds what is queued. */
 int bfs_merge_add_queued(struct merge *merge);
-/* Removes what is in limbo, and sets the times. */
+/* Sets the modes, removes what is in limbo, and sets the times. */
 int bfs_merge_finish(struct merge *merge);
-/* Gives a file of theirs other permissions; `ours` is the one whose they are. */
+/* Has a file or directory of theirs get other permissions, in the end. */
 int bfs_merge_set_mode(struct merge *merge, const struct merge_path *path, mode_t mode);
 /* Notes that ours' inode is theirs' now: its other names will be so as well. */
 int bfs_merge_note(struct merge *merge, uint64_t ours, uint64_t theirs);

@@ -102,10 +102,15 @@ class Pair:
         with sandbox.look("-o", f"ref={self.subject.ref}") as view:
             found = {path: published(facts) for path, facts in Side(view.root, LIBC, began).tree().items()}
         expected = {path: published(facts) for path, facts in self.sides[0].tree().items()}
-        for path, before in self.generation.items():
-            # A time goes with the bytes: alone it is no change.
-            if same_bytes(expected.get(path), before) and found.get(path) == with_time(expected[path], before[4]):
-                expected[path] = found[path]
+        # A time goes with the bytes: where these were there before, theirs may be the old one.
+        old = {}
+        for facts in self.generation.values():
+            if len(facts) == 6:
+                old.setdefault((facts[3], facts[5]), set()).add(facts[4])
+        for path, facts in expected.items():
+            now = found.get(path)
+            if len(facts) == 6 and now and len(now) == 6 and now[4] in old.get((facts[3], facts[5]), ()):
+                expected[path] = facts[:4] + (now[4],) + facts[5:]
         self.generation = found
         difference = differences(expected, found)
         self.subject.mount()
@@ -148,14 +153,6 @@ def published(facts):
     if mode[0] == "-":
         return (name, mode, links, size, mtime, rest[0])
     return (mode[0], mode[1:]) if mode[0] == "d" else (mode[0], rest[0])
-
-
-def same_bytes(facts, other):
-    return facts and other and facts[1][0] == other[1][0] == "-" and facts[3:4] + facts[5:] == other[3:4] + other[5:]
-
-
-def with_time(facts, time):
-    return facts[:4] + (time,) + facts[5:]
 
 
 def episode(rng):
