@@ -255,8 +255,7 @@ int bfs_merge_set_mode(struct merge *merge, const struct merge_path *path, mode_
 
 	if (!queued)
 		return -ENOMEM;
-	*queued = (struct merge_mode){
-		.next = merge->modes, .ino = path->theirs->ino, .mode = mode};
+	*queued = (struct merge_mode){.next = merge->modes, .ino = path->theirs->ino, .mode = mode};
 	merge->modes = queued;
 	merge->result->changed = true;
 	return 0;
