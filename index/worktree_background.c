@@ -12,29 +12,44 @@ void bfs_worktree_add_time(struct timespec *time, long milliseconds)
 	}
 }
 
-/*
- * Until a group is full, the first change in it has waited for its time, or there is something to
- * be removed; whether a commit is due.
- */
-static bool wait_for_work(struct bfs_worktree *worktree, struct timespec *deadline)
+static bool is_past(const struct timespec *time)
 {
-	while (!worktree->stop && worktree->pending < WORKTREE_GROUP &&
-		worktree->removable.count == 0) {
-		if (worktree->pending == 0) {
-			deadline->tv_sec = 0;
-			pthread_cond_wait(&worktree->wake, &worktree->lock);
-			continue;
-		}
-		if (deadline->tv_sec == 0) {
-			clock_gettime(CLOCK_MONOTONIC, deadline);
-			bfs_worktree_add_time(deadline, BFS_WORKTREE_INTERVAL);
-		}
-		if (pthread_cond_timedwait(&worktree->wake, &worktree->lock, deadline) == ETIMEDOUT)
-			return true;
-	}
-	return worktree->pending >= WORKTREE_GROUP;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > time->tv_sec ||
+	       (now.tv_sec == time->tv_sec && now.tv_nsec >= time->tv_nsec);
 }
 
+/* Whether a group is full, or its first change has waited for its time. Seconds of 0: it has none.
+ */
+static bool is_due(const struct bfs_worktree *worktree, struct timespec *deadline)
+{
+	if (worktree->pending >= WORKTREE_GROUP)
+		return true;
+	if (worktree->pending == 0) {
+		deadline->tv_sec = 0;
+		return false;
+	}
+	if (deadline->tv_sec == 0) {
+		clock_gettime(CLOCK_MONOTONIC, deadline);
+		bfs_worktree_add_time(deadline, BFS_WORKTREE_INTERVAL);
+	}
+	return is_past(deadline);
+}
+
+static void commit_group(struct bfs_worktree *worktree, struct timespec *deadline)
+{
+	int r = bfs_worktree_commit(worktree);
+
+	bfs_log_limit(worktree);
+	clock_gettime(CLOCK_MONOTONIC, deadline);
+	bfs_worktree_add_time(deadline, BFS_WORKTREE_INTERVAL);
+	if (r < 0 && !worktree->stop) /* not again at once */
+		pthread_cond_timedwait(&worktree->wake, &worktree->lock, deadline);
+}
+
+/* A disk may take its time to remove what was unlinked; commits go on between. */
 static void *run(void *context)
 {
 	struct bfs_worktree *worktree = context;
@@ -42,12 +57,15 @@ static void *run(void *context)
 
 	pthread_mutex_lock(&worktree->lock);
 	while (!worktree->stop) {
-		if (wait_for_work(worktree, &deadline)) {
-			bfs_worktree_commit(worktree);
-			bfs_log_limit(worktree);
-			deadline.tv_sec = 0;
+		if (is_due(worktree, &deadline)) {
+			commit_group(worktree, &deadline);
+		} else if (worktree->removable.count) {
+			bfs_file_remove_some(worktree);
+		} else if (worktree->pending) {
+			pthread_cond_timedwait(&worktree->wake, &worktree->lock, &deadline);
+		} else {
+			pthread_cond_wait(&worktree->wake, &worktree->lock);
 		}
-		bfs_file_remove_doomed(worktree);
 	}
 	pthread_mutex_unlock(&worktree->lock);
 	return NULL;

@@ -3,7 +3,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define DIRECTORY_LENGTH 2 /* of "3f" */
+#define DIRECTORY_LENGTH 2   /* of "3f" */
+#define REMOVED_AT_ONCE	 128 /* files; 0.1 s where each is discarded on a slow disk */
 
 /*
  * Inodes made one after the other lie in one directory, 256 of them before the next: what is
@@ -248,22 +249,28 @@ void bfs_file_doom(struct bfs_worktree *worktree, uint64_t ino)
 	bfs_inos_add(&worktree->doomed, ino); /* without memory the next opening sweeps it */
 }
 
-void bfs_file_remove_doomed(struct bfs_worktree *worktree)
+void bfs_file_remove_some(struct bfs_worktree *worktree)
 {
-	struct worktree_inos taken = worktree->removable;
+	struct worktree_inos *removable = &worktree->removable;
+	uint64_t taken[REMOVED_AT_ONCE];
+	size_t count = removable->count < REMOVED_AT_ONCE ? removable->count : REMOVED_AT_ONCE;
 
-	worktree->removable = (struct worktree_inos){0};
-	if (taken.count == 0)
-		return;
+	removable->count -= count;
+	memcpy(taken, removable->inos + removable->count, count * sizeof(*taken));
 	worktree->removing++;
 	pthread_mutex_unlock(&worktree->lock);
-	for (size_t i = 0; i < taken.count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		char name[WORKTREE_DATA_NAME_SIZE];
 
-		unlinkat(worktree->data_fd, bfs_file_local_name(taken.inos[i], name), 0);
+		unlinkat(worktree->data_fd, bfs_file_local_name(taken[i], name), 0);
 	}
-	free(taken.inos);
 	pthread_mutex_lock(&worktree->lock);
 	if (--worktree->removing == 0)
 		pthread_cond_broadcast(&worktree->idle);
+}
+
+void bfs_file_remove_doomed(struct bfs_worktree *worktree)
+{
+	while (worktree->removable.count)
+		bfs_file_remove_some(worktree);
 }

@@ -353,7 +353,8 @@ struct timespec bfs_file_timespec(int64_t time);
 bool bfs_inos_add(struct worktree_inos *inos, uint64_t ino);
 /* The data file is to be removed once the transaction is committed. */
 void bfs_file_doom(struct bfs_worktree *worktree, uint64_t ino);
-/* Removes what is removable. Gives the lock back meanwhile. */
+/* Removes what is removable: some of it, which there is, or all. Gives the lock back meanwhile. */
+void bfs_file_remove_some(struct bfs_worktree *worktree);
 void bfs_file_remove_doomed(struct bfs_worktree *worktree);
 
 /* --- worktree_data.c --- */
