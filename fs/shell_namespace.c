@@ -64,6 +64,18 @@ static int enter(void)
 	return map_user(uid, gid);
 }
 
+static const char *explain(int code)
+{
+	if (code != -EPERM && code != -EACCES && code != -ENOSPC)
+		return strerror(-code);
+	return geteuid() == 0
+		       ? "this container does not have CAP_SYS_ADMIN: it must be a privileged one"
+		       : "this kernel does not let ordinary users make one; root can, or see "
+			 "sysctl "
+			 "user.max_user_namespaces, kernel.unprivileged_userns_clone and "
+			 "kernel.apparmor_restrict_unprivileged_userns";
+}
+
 int bfs_shell_namespace_enter(struct bfs_error *error)
 {
 	int r = enter();
@@ -71,13 +83,7 @@ int bfs_shell_namespace_enter(struct bfs_error *error)
 	if (r == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		r = -errno;
 	if (r < 0)
-		return bfs_error_set(error, r, "making a mount namespace", NULL, "%s",
-			r == -EPERM || r == -ENOSPC || r == -EACCES
-				? "this kernel does not let ordinary users make one; root can, or "
-				  "sysctl user.max_user_namespaces, "
-				  "kernel.unprivileged_userns_clone or "
-				  "kernel.apparmor_restrict_unprivileged_userns"
-				: strerror(-r));
+		return bfs_error_set(error, r, "making a mount namespace", NULL, "%s", explain(r));
 	return 0;
 }
 
