@@ -43,11 +43,51 @@ static void test_text(void)
 	ok(!bfs_mounts_find(&mounts, "/nowhere"), "nothing is found where nothing is");
 }
 
+static void is_option(const struct bfs_mount *mount, const char *name, const char *wanted)
+{
+	_cleanup_free_ char *value = NULL;
+	int r = bfs_mount_option(mount, name, &value);
+
+	is_int(r, wanted ? 0 : -ENOENT, "option %s", name);
+	if (wanted)
+		is_str(value, wanted, "its value");
+}
+
+static void test_network_mounts(void)
+{
+	char lines[] = "20 1 8:1 / / rw - ext4 /dev/root rw\n"
+		       "30 20 0:30 / /mnt/efs rw,nosuid - nfs4 127.0.0.1:/ "
+		       "rw,vers=4.1,hard,noresvport,port=20049\n"
+		       "31 30 0:31 /tools /mnt/efs/tools rw - nfs4 nas:/export rw,vers=3\n";
+	_cleanup_mounts_ struct bfs_mounts mounts = {0};
+	const struct bfs_mount *mount;
+
+	is_int(bfs_mounts_parse(lines, &mounts), 0, "mounts of a network are parsed");
+	mount = bfs_mounts_find_around(&mounts, "/mnt/efs/brewfs/refs");
+	is_str(mount ? mount->mountpoint : NULL, "/mnt/efs", "a path lies in the mount around it");
+	ok(mount && bfs_mount_is_nfs(mount), "which is NFS");
+	if (mount) {
+		is_option(mount, "port", "20049");
+		is_option(mount, "vers", "4.1");
+		is_option(mount, "hard", "");
+		is_option(mount, "nosuid", "");
+		is_option(mount, "soft", NULL);
+		is_option(mount, "por", NULL);
+		is_option(mount, "ver", NULL);
+	}
+	mount = bfs_mounts_find_around(&mounts, "/mnt/efs/tools");
+	is_str(mount ? mount->root : NULL, "/tools", "a mountpoint itself in what is mounted there");
+	mount = bfs_mounts_find_around(&mounts, "/mnt/efs-2");
+	is_str(mount ? mount->mountpoint : NULL, "/", "a name that only begins alike in another");
+	ok(mount && !bfs_mount_is_nfs(mount), "which is none");
+}
+
 int main(void)
 {
 	_cleanup_mounts_ struct bfs_mounts mounts = {0};
 
 	test_text();
+	test_network_mounts();
 	is_int(bfs_mounts_read(&mounts, NULL), 0, "this process's own mounts can be read");
 	ok(bfs_mounts_find(&mounts, "/proc") != NULL, "and /proc is among them");
 	return done();
