@@ -21,8 +21,9 @@ OTHER = ID + "1"
 
 
 RUN = f"/run/brewfs/efs/{ID}"
-for leftover in (RUN, f"{RUN}.{POINT}"):
-    shutil.rmtree(leftover, ignore_errors=True)
+# Of this test's own: others may run at the same time.
+os.makedirs("/run/brewfs", exist_ok=True)
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/brewfs"], check=True)
 
 # --- mounted already ---
 
@@ -67,13 +68,14 @@ box = machine()
 place = box.add_mount("efs", "127.0.0.1:/", ",port=20049")
 box.add_state(ID, "efs", 20049)
 box.fill(place + "/brewfs")
-shutil.rmtree("/tmp/brewfs-efs-mount", ignore_errors=True)
-result = box.run("mount", ID, "/tmp/brewfs-efs-mount")
-ok(result.returncode == 0 and os.path.exists("/tmp/brewfs-efs-mount/bin/hello"), "brewfs mount takes an id as well", says(result))
-mounted = [line for line in open("/proc/self/mountinfo", encoding="utf-8") if "/tmp/brewfs-efs-mount" in line]
+prefix = box.path("prefix")
+box.mounts.append(prefix)
+result = box.run("mount", ID, prefix)
+ok(result.returncode == 0 and os.path.exists(prefix + "/bin/hello"), "brewfs mount takes an id as well", says(result))
+with open("/proc/self/mountinfo", encoding="utf-8") as file:
+    mounted = [line for line in file if f" {prefix} " in line]
 ok(mounted and f"fuse.brewfs {place}/brewfs " in mounted[0], "and shows the store's path as its source", str(mounted))
-subprocess.run(["umount", "/tmp/brewfs-efs-mount"], check=False)
-os.rmdir("/tmp/brewfs-efs-mount")
+subprocess.run(["umount", prefix], check=False)
 
 # --- what is no mount of it ---
 
@@ -194,7 +196,7 @@ ok(result.returncode == 1 and "not among the mounts" in result.stderr, "success 
 for directory, _, _ in os.walk(box.directory):
     os.chmod(directory, 0o755)
 result = subprocess.run(["setpriv", "--reuid", "12345", "--clear-groups", BREWFS, "install", "--efs", "fs-5", "--efs-options",
-                         "region=eu-west-1", box.bottle], env=dict(box.environment, BREWFS_CACHE="/tmp/none"),
+                         "region=eu-west-1", box.bottle], env=dict(box.environment, BREWFS_CACHE=box.path("none")),
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 ok(result.returncode == 1 and ("as root: mount -t nfs4" in result.stderr or "only root" in result.stderr),
    "whoever may not mount gets the command for root", says(result))
