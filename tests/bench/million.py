@@ -1,4 +1,5 @@
 """A prefix of a million names: what one small formula more costs, and those who follow."""
+import os
 import shutil
 import time
 
@@ -61,6 +62,33 @@ def following(place, results, store, cache, about):
                str(cold_counts))]
 
 
+def first_file(directory):
+    """Some file below a directory, found without reading much."""
+    while True:
+        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                return entry.path
+        directory = next(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+
+
+def committing(place, results, store, cache, about):
+    """One file after the other is changed in a mounted session, and committed."""
+    env = dict(place.environment(cache), BREWFS_SESSIONS=fresh_directory(f"{place.run}/sessions-million"))
+    point, seconds = fresh_directory(f"{place.run}/session-million"), []
+    run(place.brewfs, "mount", "-o", "rw", store, point, env=env)
+    path = first_file(f"{point}/Cellar")
+    for i in range(place.rounds(5, least=3)):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{i}\n")
+        seconds.append(timed(place.brewfs, "session", "commit", env=env))
+    run(place.brewfs, "umount", point, env=env)
+    run(place.brewfs, "session", "discard", env=env)
+    results.singles.append(Single("commit of one file of a session", about, median(seconds), "s", None, "",
+                                  "<= 1 s", median(seconds) <= 1,
+                                  f"{len(seconds)} of them, at most {max(seconds):.2f} s"))
+
+
 def collecting(place, results, store, cache, about):
     env = place.environment(cache)
     start = time.perf_counter()
@@ -78,5 +106,6 @@ def measure(place, results):
     path = publishing(place, results, store, cache, about)
     installed(place, results, store, cache, path, about)
     following(place, results, store, cache, about)
+    committing(place, results, store, cache, about)
     collecting(place, results, store, cache, about)
     shutil.rmtree(store)
