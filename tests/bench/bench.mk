@@ -21,6 +21,7 @@ BENCH_FILES = \
 	tests/bench/bench.py \
 	tests/bench/corpus.py \
 	tests/bench/efs.py \
+	tests/bench/exports.py \
 	tests/bench/filesystems.py \
 	tests/bench/installs.py \
 	tests/bench/machine.py \

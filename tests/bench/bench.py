@@ -19,6 +19,7 @@ sys.path.insert(0, HERE)
 
 import corpus as corpora        # noqa: E402
 import efs                      # noqa: E402
+import exports                  # noqa: E402
 import filesystems              # noqa: E402
 import installs                 # noqa: E402
 import machine                  # noqa: E402
@@ -29,7 +30,7 @@ import start                    # noqa: E402
 from machine import Failure, run, say   # noqa: E402
 
 SECTIONS = ("hot", "fresh", "start", "cold", "memory", "sizes", "install", "changes", "million",
-            "efs")
+            "efs", "export")
 INSIDE = "BREWFS_BENCH_INSIDE"
 NEEDED = ("dpkg-deb", "apt-get", "tar", "gzip", "g++", "unshare", "openssl", "du", "cp")
 DEFAULT_WORK = "/var/tmp/brewfs-bench"
@@ -186,7 +187,8 @@ def measure(arguments, size, results):
                 "install": lambda: installs.local(place, results),
                 "changes": lambda: installs.changes(place, results),
                 "million": lambda: million.measure(place, results),
-                "efs": lambda: efs.measure(place, results)}
+                "efs": lambda: efs.measure(place, results),
+                "export": lambda: exports.measure(place, results)}
     for name in arguments.sections:
         try:
             sections[name]()
