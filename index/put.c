@@ -146,13 +146,25 @@ int bfs_put_begin(struct bfs_store *store)
 	return r;
 }
 
+/* There is nothing in it but the lock, unless a writer failed. */
+static void remove_staging(struct bfs_store *store, const char *name)
+{
+	_cleanup_free_ char *lock = bfs_format("%s/lock", name);
+	int fd = bfs_store_fd(store);
+
+	if (lock)
+		unlinkat(fd, lock, 0);
+	if (unlinkat(fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		bfs_remove_tree(fd, name);
+}
+
 void bfs_put_end(struct bfs_store *store)
 {
 	struct bfs_staging *staging = bfs_store_staging(store);
 
 	pthread_mutex_lock(&staging->lock);
 	if (--staging->holders == 0) {
-		bfs_remove_tree(bfs_store_fd(store), staging->name);
+		remove_staging(store, staging->name);
 		free(bfs_steal(&staging->name));
 		close(bfs_steal_fd(&staging->lock_fd));
 		close(bfs_steal_fd(&staging->gc_fd));
@@ -177,21 +189,33 @@ static char *new_name(struct bfs_staging *staging, const char *name)
 	return staged;
 }
 
-int bfs_put_stage(
-	struct bfs_store *store, const char *name, mode_t mode, int *ret_fd, char **ret_name)
+static int create_staged(struct bfs_store *store, const char *name, mode_t mode, char **ret_staged)
 {
 	_cleanup_free_ char *staged = new_name(bfs_store_staging(store), name);
-	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, store_fd = bfs_store_fd(store);
-	_cleanup_close_ int fd = -1;
-	struct stat st;
+	int fd;
 
 	if (!staged)
 		return -ENOMEM;
-	fd = openat(store_fd, staged, flags, mode);
+	fd = openat(bfs_store_fd(store), staged, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	*ret_staged = bfs_steal(&staged);
+	return fd;
+}
+
+int bfs_put_stage(
+	struct bfs_store *store, const char *name, mode_t mode, int *ret_fd, char **ret_name)
+{
+	_cleanup_free_ char *staged = NULL;
+	_cleanup_close_ int fd = create_staged(store, name, mode, &staged);
+	struct stat st;
+
 	/* Most directories are there: who would ask first waits for nothing. */
-	if (fd < 0 && errno == ENOENT && make_parent(store_fd, staged) == 0)
-		fd = openat(store_fd, staged, flags, mode);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd == -ENOENT && make_parent(bfs_store_fd(store), name) == 0)
+		fd = create_staged(store, name, mode, &staged);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) /* the umask */
 		return -errno;

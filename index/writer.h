@@ -17,8 +17,8 @@
 #include "index/store.h"
 #include "index/tree.h"
 
-/* Enough for a dozen objects under way; an install has several writers. */
-#define BFS_WRITER_MEMORY (16 * 1024 * 1024)
+/* Enough for some objects under way; an install has up to 16 writers. */
+#define BFS_WRITER_MEMORY (8 * 1024 * 1024)
 
 struct bfs_writer;
 

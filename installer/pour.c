@@ -7,14 +7,12 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 
 #define READ_SIZE (256 * 1024) /* bytes handed to a bottle at once */
 
-#define THREADS_MIN 8  /* one bottle inflates while others wait for the network, or for the store  \
-			*/
-#define THREADS_MAX 16 /* each may hold 40 MiB */
+/* While one bottle inflates, others wait for the network or for the store; each may hold 32 MiB. */
+#define THREADS 16
 
 /*
  * Seconds from the beginning on in which a keg that is complete is not remembered: that much work
@@ -53,7 +51,7 @@ struct bfs_pour_set {
 	pthread_cond_t changed;
 	size_t next; /* the first turn that no thread has begun */
 	bool cancelled;
-	pthread_t threads[THREADS_MAX];
+	pthread_t threads[THREADS];
 	size_t thread_count;
 };
 
@@ -262,20 +260,9 @@ static void *pour_some(void *argument)
 	return NULL;
 }
 
-static size_t choose_thread_count(size_t count)
-{
-	size_t threads = 2 * (size_t)get_nprocs();
-
-	if (threads < THREADS_MIN)
-		threads = THREADS_MIN;
-	if (threads > THREADS_MAX)
-		threads = THREADS_MAX;
-	return threads < count ? threads : count;
-}
-
 static int start_threads(struct bfs_pour_set *set)
 {
-	size_t wanted = choose_thread_count(set->count);
+	size_t wanted = set->count < THREADS ? set->count : THREADS;
 	int code = 0;
 
 	while (code == 0 && set->thread_count < wanted) {

@@ -10,7 +10,7 @@
  *store, but for those of the first second
  *
  * Memory: for each thread a bottle's buffers (installer/bottle.h), a download's
- *(installer/transport.h) and a writer's (index/writer.h): about 40 MiB, whatever the size of the
+ *(installer/transport.h) and a writer's (index/writer.h): about 32 MiB, whatever the size of the
  *bottles.
  */
 #ifndef BFS_INSTALLER_POUR_H
