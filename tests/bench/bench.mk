@@ -31,7 +31,8 @@ BENCH_FILES = \
 	tests/bench/mkindex.py \
 	tests/bench/peers.py \
 	tests/bench/results.py \
-	tests/bench/start.py
+	tests/bench/start.py \
+	tests/bench/writes.py
 EXTRA_DIST += $(BENCH_FILES)
 CLEANFILES += $(BENCH_TOOLS) bench.json bench-big.json
 

@@ -27,10 +27,11 @@ import million                  # noqa: E402
 import peers                    # noqa: E402
 import results as shown         # noqa: E402
 import start                    # noqa: E402
+import writes                   # noqa: E402
 from machine import Failure, run, say   # noqa: E402
 
 SECTIONS = ("hot", "fresh", "start", "cold", "memory", "sizes", "install", "changes", "million",
-            "efs", "export")
+            "writes", "efs", "export")
 INSIDE = "BREWFS_BENCH_INSIDE"
 NEEDED = ("dpkg-deb", "apt-get", "tar", "gzip", "g++", "unshare", "openssl", "du", "cp")
 DEFAULT_WORK = "/var/tmp/brewfs-bench"
@@ -187,6 +188,7 @@ def measure(arguments, size, results):
                 "install": lambda: installs.local(place, results),
                 "changes": lambda: installs.changes(place, results),
                 "million": lambda: million.measure(place, results),
+                "writes": lambda: writes.measure(place, results),
                 "efs": lambda: efs.measure(place, results),
                 "export": lambda: exports.measure(place, results)}
     for name in arguments.sections:

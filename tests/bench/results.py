@@ -46,7 +46,7 @@ class Goal:
         self.least, self.ahead_of, self.limit = least, ahead_of, limit
 
     def text(self):
-        words = [f">= {self.least:g}"]
+        words = [f">= {self.least:g}"] if self.least else []
         if self.ahead_of:
             words.append(f"> {self.ahead_of}")
         if self.limit:
