@@ -60,8 +60,10 @@ void bfs_session_on_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *sta
 {
 	struct bfs_session_call call = bfs_session_call_begin(request, BFS_OP_SETATTR);
 	unsigned set = translate_set(to_set);
+	/* A chown(2) of neither owner nor group asks for nothing, but drops what any other does. */
+	bool drop = call.responder->drop_privileges || set == 0;
 	struct stat now;
-	int r = call.responder->drop_privileges ? add_drop(&call, ino, &set, stat) : 0;
+	int r = drop ? add_drop(&call, ino, &set, stat) : 0;
 
 	(void)file;
 	if (r == 0)

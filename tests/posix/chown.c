@@ -111,6 +111,12 @@ static void case_special_bits(enum posix_kind kind)
 		works(chown("n", USER, OTHER_GROUP), "root's chown to who has it, %s of mode %#o",
 			what, modes[i].before);
 		is_int(posix_mode("n"), after, "leaves of it");
+		if (kind == REGULAR) {
+			chmod("n", modes[i].before);
+			works(chown("n", (uid_t)-1, (gid_t)-1), "chown to nobody, %s of mode %#o",
+				what, modes[i].before);
+			is_int(posix_mode("n"), after, "leaves of it");
+		}
 		posix_remove("n");
 	}
 }
