@@ -137,7 +137,9 @@ static void serve(struct bfs_responders *responders, struct bfs_responder *respo
 		else
 			request = (struct fuse_buf){.mem = NULL};
 	}
-	stop_listening(responders);
+	/* The mount has gone, for all of them; any other failure is this thread's own. */
+	if (fuse_session_exited(responders->session))
+		stop_listening(responders);
 	free(request.mem);
 }
 
