@@ -295,7 +295,8 @@ static int carry_over(struct bfs_publication *publication, struct bfs_error *err
 		     : 0;
 }
 
-/* A local copy of its index says nothing of its contents: what was removed is gone from the store. */
+/* A local copy of its index says nothing of its contents: what was removed is gone from the store.
+ */
 static bool is_in_store(struct bfs_store *store, const struct bfs_generation *generation)
 {
 	char name[BFS_STORE_NAME_SIZE];
@@ -369,13 +370,24 @@ static int write_log(struct bfs_publication *publication, const char *message)
 	return bfs_db_run(next);
 }
 
+/* Whether much of the file is free: SQLite does not shrink it, but a compact copy is smaller. */
+static bool is_loose(struct bfs_publication *publication)
+{
+	sqlite3 *db = bfs_tree_db(publication->tree);
+	int64_t pages, free_pages;
+
+	return bfs_db_get_int64(db, "PRAGMA page_count", &pages) == 0 &&
+	       bfs_db_get_int64(db, "PRAGMA freelist_count", &free_pages) == 0 &&
+	       free_pages > pages / 4;
+}
+
 /* As what has changed since the base. 1 where that is done, 0 where the whole is to be put. */
 static int put_changes(struct bfs_publication *publication, struct bfs_generation *ret_generation,
 	struct bfs_error *error)
 {
 	int r = publication->base_path ? bfs_tree_settle(publication->tree, error) : 0;
 
-	if (r == 0 && publication->base_path)
+	if (r == 0 && publication->base_path && !is_loose(publication))
 		r = bfs_publish_delta(publication->store, &publication->base,
 			publication->base_path, publication->work_path, ret_generation, error);
 	return r;
