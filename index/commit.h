@@ -2,15 +2,14 @@
  * A session's changes, and how they become a generation.
  *
  * A commit takes the ref's lock, puts the contents that were changed into the store (hashed in
- * parallel, packed, durable), and merges by path, three ways: base (what the session began with),
- * ours (the session) and theirs (the ref's current generation, which may have moved on). Per path:
- * what only one side changed is taken from it; what both changed to the same is that; directories
- * are merged by their entries; all else is a conflict. Publishes once.
+ * parallel, packed, durable), and merges by path, three ways (index/merge.h): base (what the
+ * session began with), ours (the session) and theirs (the ref's current generation, which may have
+ * moved on). Publishes once. What it costs follows the size of the change.
  *
- * Not committed, so neither changes nor conflicts: Homebrew's own repository (Homebrew/, and
- * bin/brew that links into it), caches, locks and temporary directories (var/homebrew/locks,
- * var/homebrew/tmp, .cache ...), sockets and fifos, and what .brewfsignore at the prefix's top
- * names (gitignore(5) patterns); a .brewfsignore line "!Homebrew/" commits it.
+ * Not committed, so neither changes nor conflicts, is what index/ignore.h says, by its defaults and
+ * by .brewfsignore at the prefix's top: Homebrew's own repository and what links into it, caches,
+ * locks, temporary directories, names that the host made; and fifos, sockets and devices. Owners
+ * and extended attributes have no place in a generation.
  *
  * The records of kegs (index/keg.h) follow the tree: a keg that brew poured gets its record from
  * its receipt.
@@ -47,12 +46,16 @@ void bfs_commit_result_release(struct bfs_commit_result *result);
 #define _cleanup_commit_result_ BFS_CLEANUP(bfs_commit_result_release)
 
 /*
- * Freezes the worktree while it reads it; afterwards the session is based on its own tree as
- * committed, with no local contents but those of ignored paths, and can be used on. -ENOTUNIQ where
- * there are conflicts and options->side is BFS_COMMIT_REFUSE: `ret_result` then has them, and store
- * and session are as they were. Interrupted at any point, the store is as it was (or has the new
+ * Waits for the ref's lock, then freezes the worktree until it is done. Afterwards the session is
+ * based on its own tree as committed and can be used on; what others published is not in it.
+ * Contents stay local of ignored paths, of files that are written at that moment, and of conflicts
+ * that were decided for theirs: those are told again at the next commit.
+ *
+ * -ENOTUNIQ where there are conflicts and options->side is BFS_COMMIT_REFUSE: `ret_result` then has
+ * them, and store and session are as they were. -ESTALE where the store has not a content any more
+ * that the session has from it. Interrupted at any point, the store is as it was (or has the new
  * generation) and the session intact: a second commit of the same finds nothing to do, or does it
- * again.
+ * again, and what was changed in between is no conflict with the first (index/commit_mark.h).
  */
 int bfs_session_commit(struct bfs_session *session, const struct bfs_commit_options *options,
 	struct bfs_commit_result *ret_result, struct bfs_error *error);

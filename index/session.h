@@ -2,14 +2,18 @@
  * A session: a writable prefix on local disk, made from one generation, that becomes a generation
  * by a commit or vanishes by a discard.
  *
- *	DIRECTORY/NAME/		$BREWFS_SESSIONS, else /var/lib/brewfs-sessions for root,
- *				else $XDG_STATE_HOME/brewfs/sessions
- *	    session.json	format, store (path and uuid), ref, the base generation, which file
- *is the base, time of creation lock		held (OFD lock) by the one process that has the
- *session open to write base.sqlite		the index it began with, or that of its last commit
- *(base.*.sqlite); never changed in place index.sqlite	the working copy: the index's tables and
- *those of index/worktree.h data/xx/INO		contents that were changed, by inode number
- *(hexadecimal; xx are the two digits before its last two)
+ * The directory of sessions is $BREWFS_SESSIONS, else /var/lib/brewfs-sessions for root, else
+ * $XDG_STATE_HOME/brewfs/sessions. A session is a directory in it, NAME/, with
+ *
+ * - session.json: format, store (path and uuid), ref, the base generation, which file is the base,
+ *   time of creation;
+ * - lock: held (OFD lock) by the one process that has the session open to write;
+ * - base.sqlite: the index it began with, or that of its last commit (base.*.sqlite); never changed
+ *   in place;
+ * - index.sqlite: the working copy, the index's tables and those of index/worktree.h;
+ * - data/xx/INO: contents that were changed, by inode number (hexadecimal; xx are the two digits
+ *   before its last two);
+ * - commit.json: while a commit is under way, or was interrupted (index/commit_mark.h).
  *
  * Nothing of a session touches the store before its commit. What a process that died left half done
  * (hidden directories of sessions that it made or discarded, bases that no session.json names, data
