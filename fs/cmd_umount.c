@@ -3,6 +3,7 @@
 #include "fs/holders.h"
 #include "fs/mountpoint.h"
 #include "index/tree.h"
+#include "lib/json.h"
 #include "lib/log.h"
 
 #include <poll.h>
@@ -12,7 +13,8 @@
 /* ms that the daemon has to end after the kernel let go of it: more than it gives threads that are
  * stuck. */
 #define END_TIME      10000
-#define LAZY_END_TIME 1000 /* it may go on for as long as the mount is in use */
+#define LAZY_END_TIME 1000   /* it may go on for as long as the mount is in use */
+#define SYNC_TIME     120000 /* ms for a session to be written to a disk that is busy */
 
 struct umount_arguments {
 	bool lazy;
@@ -41,13 +43,16 @@ static int find_mount(const struct bfs_mounts *mounts, const char *mountpoint,
 	return 0;
 }
 
-/* A descriptor that tells when the daemon has ended; -1 where none runs, or it cannot be found. */
-static int open_daemon(const struct bfs_mount *mount)
+/* A descriptor that tells when the daemon has ended, and how long that may take; -1 where none
+ * runs, or it cannot be found. */
+static int open_daemon(const struct bfs_mount *mount, int *ret_time)
 {
+	_cleanup_json_ json_t *daemon = NULL;
 	pid_t pid;
 
-	if (bfs_control_ask(mount, &pid, NULL) < 0 || pid <= 0)
+	if (bfs_control_ask(mount, &pid, &daemon) < 0 || pid <= 0)
 		return -1;
+	*ret_time = json_object_get(daemon, "session") ? SYNC_TIME : END_TIME;
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
@@ -77,16 +82,16 @@ static int unmount_and_wait(const char *mountpoint, bool lazy, struct bfs_error 
 	_cleanup_mounts_ struct bfs_mounts mounts = {0};
 	_cleanup_close_ int daemon_fd = -1;
 	const struct bfs_mount *mount = NULL;
-	int r = bfs_mounts_read(&mounts, error);
+	int end_time = END_TIME, r = bfs_mounts_read(&mounts, error);
 
 	if (r == 0)
 		r = find_mount(&mounts, mountpoint, &mount, error);
 	if (r < 0)
 		return r;
-	daemon_fd = open_daemon(mount);
+	daemon_fd = open_daemon(mount, &end_time);
 	r = unmount(mount, lazy, error);
 	if (r == 0 && daemon_fd >= 0 &&
-		!wait_for_daemon(daemon_fd, lazy ? LAZY_END_TIME : END_TIME) && !lazy)
+		!wait_for_daemon(daemon_fd, lazy ? LAZY_END_TIME : end_time) && !lazy)
 		bfs_log_warning(
 			"%s is unmounted, but its daemon still runs: the store does not "
 			"answer, or another mount namespace (a container) has the mount too",

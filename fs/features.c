@@ -36,6 +36,7 @@ static const struct {
 	[BFS_FEATURE_SINGLE_CACHE] = {"single_cache", 0, true, 0},
 	[BFS_FEATURE_FORESIGHT] = {"foresight", 0, true, 0},
 	[BFS_FEATURE_PASSTHROUGH] = {"passthrough", CAP_PASSTHROUGH, false, 0},
+	[BFS_FEATURE_WRITEBACK] = {"writeback", FUSE_CAP_WRITEBACK_CACHE, false, 0},
 	[BFS_FEATURE_EXPORT] = {"export", FUSE_CAP_EXPORT_SUPPORT, false, 0},
 };
 

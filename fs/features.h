@@ -25,6 +25,7 @@ enum bfs_feature {
 	BFS_FEATURE_SINGLE_CACHE, /* what was handed over goes from the page cache of the store */
 	BFS_FEATURE_FORESIGHT,	  /* what a program needs is read before it asks */
 	BFS_FEATURE_PASSTHROUGH,  /* big files are read by the kernel alone; opens are answered */
+	BFS_FEATURE_WRITEBACK,	  /* of a session: writes are gathered by the kernel until a close */
 	BFS_FEATURE_EXPORT,	  /* file handles, so that NFS can serve the mount on */
 	BFS_FEATURE_COUNT
 };
@@ -34,9 +35,12 @@ enum bfs_feature {
 
 /*
  * Passthrough is not among them: it needs the kernel to ask at every open, for all files of the
- * mount, and programs open more small files than they read big ones (brewfs-mount(1)).
+ * mount, and programs open more small files than they read big ones (brewfs-mount(1)). Nor is
+ * writeback, which is quicker for small writes and less exact (fs/session_driver.h).
  */
-#define BFS_FEATURES_DEFAULT (BFS_FEATURES_ALL & ~BFS_FEATURE_BIT(BFS_FEATURE_PASSTHROUGH))
+#define BFS_FEATURES_DEFAULT                                                                       \
+	(BFS_FEATURES_ALL & ~BFS_FEATURE_BIT(BFS_FEATURE_PASSTHROUGH) &                            \
+		~BFS_FEATURE_BIT(BFS_FEATURE_WRITEBACK))
 
 /* The name that `-o no_NAME` and `status` use: "zero_open". */
 const char *bfs_feature_name(enum bfs_feature feature);

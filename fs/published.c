@@ -65,7 +65,7 @@ static int make_parts(struct published *published)
 	const struct bfs_service_context *context = &published->context;
 	const struct bfs_mount_options *options = context->options;
 	/* The kernel takes backing files from the administrator only. */
-	unsigned wanted = options->features &
+	unsigned wanted = options->features & ~BFS_FEATURE_BIT(BFS_FEATURE_WRITEBACK) &
 			  ~(geteuid() == 0 ? 0 : BFS_FEATURE_BIT(BFS_FEATURE_PASSTHROUGH));
 	int r = bfs_reads_new(
 		context->reader, context->stats, options->threads, &published->reads);

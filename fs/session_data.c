@@ -282,14 +282,25 @@ static off_t seek_stored(const struct bfs_content *content, off_t offset, int wh
 	return whence == SEEK_HOLE ? (off_t)content->size : offset;
 }
 
+/* What the kernel gathered and did not send yet would be taken for a hole. Its answers to this
+ * come as other requests, which other responders take. */
+static void fetch_gathered(const struct bfs_session_call *call, uint64_t ino)
+{
+	if (is_in_force(call, BFS_FEATURE_WRITEBACK))
+		fuse_lowlevel_notify_inval_inode(
+			bfs_responders_session(call->driver->responders), ino, 0, 0);
+}
+
 void bfs_session_on_lseek(
 	fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *file)
 {
 	struct bfs_session_call call = bfs_session_call_begin(request, BFS_OP_LSEEK);
 	struct bfs_worktree_data data;
-	off_t found = bfs_worktree_data_open(call.worktree, ino, false, &data);
+	off_t found;
 
 	(void)file;
+	fetch_gathered(&call, ino);
+	found = bfs_worktree_data_open(call.worktree, ino, false, &data);
 	if (found == 0) {
 		if (whence != SEEK_DATA && whence != SEEK_HOLE)
 			found = -EINVAL;

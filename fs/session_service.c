@@ -19,12 +19,14 @@
 
 /*
  * A file handle could bring back an inode that is being forgotten. And who lists a directory of a
- * session mostly means to change what is in it, so that listings always carry attributes.
+ * session mostly means to change what is in it, so that listings always carry attributes. Opens are
+ * not answered, so there is nothing to pass through and to foresee.
  */
 #define REFUSED_FEATURES                                                                           \
-	(BFS_FEATURE_BIT(BFS_FEATURE_EXPORT) | BFS_FEATURE_BIT(BFS_FEATURE_READDIRPLUS_AUTO))
+	(BFS_FEATURE_BIT(BFS_FEATURE_EXPORT) | BFS_FEATURE_BIT(BFS_FEATURE_READDIRPLUS_AUTO) |     \
+		BFS_FEATURE_BIT(BFS_FEATURE_PASSTHROUGH) | BFS_FEATURE_BIT(BFS_FEATURE_FORESIGHT))
 
-#define LEAVE_TIME     10000 /* ms that the daemon of the last mount has to end */
+#define LEAVE_TIME     60000 /* ms that the daemon of the last mount has to write out and end */
 #define LEAVE_INTERVAL 20    /* ms */
 
 struct service {
