@@ -219,6 +219,17 @@ static int make_leaf(
 	return r == 0 ? note_made(merge, ours, ino) : r;
 }
 
+static int queue_mode(struct merge *merge, uint64_t ino, mode_t mode)
+{
+	struct merge_mode *queued = malloc(sizeof(*queued));
+
+	if (!queued)
+		return -ENOMEM;
+	*queued = (struct merge_mode){.next = merge->modes, .ino = ino, .mode = mode};
+	merge->modes = queued;
+	return 0;
+}
+
 /* Gives theirs one more name; and ours' permissions where those were changed. */
 static int link_leaf(struct merge *merge, uint64_t parent, const char *name,
 	const struct bfs_attributes *ours, const struct bfs_attributes *theirs)
@@ -230,7 +241,7 @@ static int link_leaf(struct merge *merge, uint64_t parent, const char *name,
 		return r;
 	r = bfs_tree_link(merge->theirs.tree, theirs->ino, parent, name, strlen(name));
 	if (r == 0 && base.mode != ours->mode && theirs->mode != ours->mode)
-		r = bfs_tree_set_mode(merge->theirs.tree, theirs->ino, ours->mode);
+		r = queue_mode(merge, theirs->ino, ours->mode);
 	return r == 0 ? bfs_merge_note(merge, ours->ino, theirs->ino) : r;
 }
 
@@ -251,14 +262,8 @@ static int add_leaf(
 
 int bfs_merge_set_mode(struct merge *merge, const struct merge_path *path, mode_t mode)
 {
-	struct merge_mode *queued = malloc(sizeof(*queued));
-
-	if (!queued)
-		return -ENOMEM;
-	*queued = (struct merge_mode){.next = merge->modes, .ino = path->theirs->ino, .mode = mode};
-	merge->modes = queued;
 	merge->result->changed = true;
-	return 0;
+	return queue_mode(merge, path->theirs->ino, mode);
 }
 
 /* --- directories --- */
@@ -362,7 +367,7 @@ static int add_directory(
 	if (r == 0)
 		r = bfs_merge_note(merge, ours->ino, theirs.ino);
 	if (r == 0 && theirs.mode != ours->mode)
-		r = bfs_tree_set_mode(merge->theirs.tree, theirs.ino, ours->mode);
+		r = queue_mode(merge, theirs.ino, ours->mode);
 	return r == 0 ? bfs_merge_directory(merge, base.ino, ours->ino, theirs.ino) : r;
 }
 
