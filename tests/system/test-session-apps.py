@@ -236,6 +236,12 @@ def archive_source():
     os.chown(os.path.join(source, "stored/file5"), 1234, 5678)
     os.makedirs(os.path.join(source, "empty/deeper"))
     os.chmod(os.path.join(source, "empty"), 0o2750)
+    # All of it is old: rsync takes times of one second for equal.
+    for top, directories, files in os.walk(source, topdown=False):
+        for name in directories + files:
+            place = os.path.join(top, name)
+            if not stat.S_ISREG(os.lstat(place).st_mode):
+                os.utime(place, ns=(10 ** 18 + 7, 10 ** 18 + len(name)), follow_symlinks=False)
     return source
 
 

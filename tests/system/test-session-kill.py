@@ -228,6 +228,9 @@ def moment(subject, files, number):
     wrong = unreadable(subject.root) + files.wrong(place["files"]) + wrong_names(writers[2], place["names"], path, snapshots)
     if SUBJECT == "session":
         status = sandbox.run("session", "status", subject.session)
+        if "in use" in status.stderr:       # the daemon does not answer yet
+            time.sleep(0.5)
+            status = sandbox.run("session", "status", subject.session)
         if status.returncode != 0:
             wrong.append(f"session status: exit status {status.returncode}\n{status.stdout}{status.stderr}")
     return len(writers[0].told()), wrong
