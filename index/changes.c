@@ -63,7 +63,11 @@ static int walk_pair(
 	struct walk *walk, const struct bfs_attributes *base, const struct bfs_attributes *ours)
 {
 	bool ignored = false;
-	int r = bfs_merge_ignores(&walk->merge, ours ? &walk->merge.ours : &walk->merge.base,
+	int r;
+
+	if (base)
+		ours = merge_storable(ours);
+	r = bfs_merge_ignores(&walk->merge, ours ? &walk->merge.ours : &walk->merge.base,
 		ours ? ours : base, &ignored);
 
 	if (r < 0)

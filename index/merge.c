@@ -245,7 +245,11 @@ static int merge_pair(
 		.ours = pair->second.ino ? &pair->second : NULL};
 	struct bfs_attributes theirs;
 	bool ignored = false;
-	int r = bfs_merge_ignores(merge, path.ours ? &merge->ours : &merge->base,
+	int r;
+
+	if (path.base)
+		path.ours = merge_storable(path.ours);
+	r = bfs_merge_ignores(merge, path.ours ? &merge->ours : &merge->base,
 		path.ours ? path.ours : path.base, &ignored);
 
 	if (r < 0 || ignored)

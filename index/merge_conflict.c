@@ -149,7 +149,11 @@ static int search_pair(struct merge *merge, struct search *search,
 	const struct bfs_attributes *base, const struct bfs_attributes *changed)
 {
 	bool ignored = false, equal = false;
-	int r = bfs_merge_ignores(
+	int r;
+
+	if (base)
+		changed = merge_storable(changed);
+	r = bfs_merge_ignores(
 		merge, changed ? search->side : &merge->base, changed ? changed : base, &ignored);
 
 	if (r < 0 || ignored)

@@ -59,6 +59,17 @@ static inline bool merge_is_directory(const struct bfs_attributes *attributes)
 	return attributes && S_ISDIR(attributes->mode);
 }
 
+/*
+ * What a commit takes of an entry of ours: nothing of a fifo, socket or device. Where one has come
+ * to the place of something that is stored, that has gone.
+ */
+static inline const struct bfs_attributes *merge_storable(const struct bfs_attributes *ours)
+{
+	bool storable = ours && (S_ISREG(ours->mode) || S_ISDIR(ours->mode) || S_ISLNK(ours->mode));
+
+	return storable ? ours : NULL;
+}
+
 /* --- merge.c --- */
 
 /* Appends a name to the path, with the length to go back to in `ret_length`. */

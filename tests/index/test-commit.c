@@ -555,6 +555,28 @@ static void test_conflict_theirs(void)
 
 /* --- what is not committed --- */
 
+static void test_fifo_in_place(void)
+{
+	_cleanup_commit_result_ struct bfs_commit_result first = {0}, second = {0}, third = {0};
+
+	begin_session("fifo");
+	make_directories("place");
+	write_text("place/x", "1");
+	is_int(commit_as(BFS_COMMIT_REFUSE, &first), 0, "a directory is committed");
+	remove_path("place");
+	make_fifo("place");
+	expect_changes(false, "D place; D place/x", "a fifo in its place is its removal");
+	is_int(commit_as(BFS_COMMIT_REFUSE, &second), 0, "which is committed");
+	is_int(second.removed, 2, "and counted");
+	ok(!published_has("place"), "so it is gone");
+	expect_changes(false, "", "and nothing is left to commit");
+	remove_path("place");
+	symlink_path("elsewhere", "place");
+	is_int(commit_as(BFS_COMMIT_REFUSE, &third), 0, "nor is what comes there next a conflict");
+	ok(published_has("place"), "it is there");
+	end_session("fifo");
+}
+
 static void test_ignored(void)
 {
 	_cleanup_commit_result_ struct bfs_commit_result result = {0}, second = {0}, third = {0};
@@ -1013,6 +1035,7 @@ int main(void)
 	test_moved_ref();
 	test_conflict();
 	test_conflict_theirs();
+	test_fifo_in_place();
 	test_ignored();
 	test_kegs();
 	test_contents();
